@@ -1,0 +1,148 @@
+import json
+import subprocess
+import sys
+from collections import Counter
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from utta.core.errors import UttaError
+from utta.core.files import sha256
+from utta.prepare.split import PARTS, split_by, split_file
+from utta.records.read import read_reviews, write_reviews
+from utta.records.review import Review
+
+RATIOS = (70, 10, 20)
+
+
+def reviews_of(sizes: dict[str, int]) -> list[Review]:
+    """Reviews without a line of text in common, so many of each problem."""
+    return [
+        Review(
+            source="test",
+            dialogue_id=f"{p} {i // 3}",
+            problem=p,
+            conversation=[],
+            response=f"{i}",
+            rubric="r",
+            levels={},
+        )
+        for p, n in sizes.items()
+        for i in range(n)
+    ]
+
+
+@settings(deadline=None, max_examples=50)
+@given(
+    sizes=st.dictionaries(st.text(min_size=1, max_size=4), st.integers(1, 12), min_size=3, max_size=30),
+    seed=st.integers(0, 1000),
+    ratios=st.tuples(*[st.floats(0.5, 100)] * 3),
+)
+def test_parts_are_whole_disjoint_and_near_the_ratios(sizes, seed, ratios):
+    reviews = reviews_of(sizes)
+    parts = split_by(reviews, "problem", ratios, seed)
+    assert Counter(r.id for part in parts for r in part) == Counter(r.id for r in reviews)
+    problems = [{r.problem for r in part} for part in parts]
+    assert all(problems) and sum(map(len, problems)) == len(sizes)
+    for part, ratio in zip(parts, ratios, strict=True):
+        target = len(reviews) * ratio / sum(ratios)
+        assert len(part) <= target + max(sizes.values()) + 1e-6 or len({r.problem for r in part}) == 1
+
+
+def test_same_seed_gives_the_same_parts_in_any_order_and_another_seed_others():
+    reviews = reviews_of({f"p{n}": 3 for n in range(40)})
+    first, backwards = split_by(reviews, seed=7), split_by(reviews[::-1], seed=7)
+    assert [{r.id for r in part} for part in first] == [{r.id for r in part} for part in backwards]
+    assert first != split_by(reviews, seed=8)
+    assert [r.id for r in first[0]] == [r.id for r in reviews if r in first[0]]
+
+
+PINNED = [{"p0", "p1", "p3", "p4", "p5", "p7", "p8"}, {"p9"}, {"p2", "p6"}]
+
+
+def test_parts_do_not_change_with_the_version_or_the_hash_seed():
+    """The parts of seed 0, pinned: figures on a test part must mean the same part on every machine."""
+    assert [{r.problem for r in part} for part in split_by(reviews_of({f"p{n}": 2 for n in range(10)}))] == PINNED
+    code = (
+        "from utta.prepare.split import _fill; from collections import Counter;"
+        "print(sorted(_fill(Counter({f'p{n}': 2 for n in range(10)}), (70, 10, 20), 0).items()))"
+    )
+    runs = {
+        subprocess.run([sys.executable, "-c", code], env={"PYTHONHASHSEED": seed, "PYTHONPATH": ":".join(sys.path)},
+                       capture_output=True, text=True, check=True).stdout
+        for seed in ("1", "2")
+    }  # fmt: skip
+    assert len(runs) == 1
+
+
+def test_review_without_a_problem_stays_with_its_dialogue():
+    reviews = reviews_of({"": 30})
+    parts = split_by(reviews)
+    dialogues = [{r.dialogue_id for r in part} for part in parts]
+    assert sum(map(len, dialogues)) == len({r.dialogue_id for r in reviews})
+
+
+def test_split_by_dialogue():
+    parts = split_by(reviews_of({"p": 30}), "dialogue_id")
+    dialogues = [{r.dialogue_id for r in part} for part in parts]
+    assert all(dialogues) and not dialogues[0] & dialogues[1] and not dialogues[0] & dialogues[2]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "key", "ratios", "wrong"),
+    [
+        ({"a": 9, "b": 9}, "problem", RATIOS, "2 distinct problem values"),
+        ({"a": 1, "b": 1, "c": 1}, "responder", RATIOS, "cannot be split by 'responder'"),
+        ({"a": 1, "b": 1, "c": 1}, "problem", (90, 10), "90/10 are not three positive numbers"),
+        ({"a": 1, "b": 1, "c": 1}, "problem", (90, 10, 0), "90/10/0 are not"),
+        ({"a": 1, "b": 1, "c": 1}, "problem", (90, 10, float("nan")), "90/10/nan are not"),
+    ],
+)
+def test_refuses_in_one_sentence(sizes, key, ratios, wrong):
+    with pytest.raises(UttaError, match=wrong):
+        split_by(reviews_of(sizes), key, ratios)
+
+
+def test_split_file_writes_parts_and_a_manifest_that_vouches_for_them(tmp_path):
+    reviews = reviews_of({f"p{n}": 5 for n in range(20)})
+    write_reviews(tmp_path / "in.jsonl", reviews)
+    with open(tmp_path / "in.jsonl", "a") as file:
+        file.write("nonsense\n")
+    manifest = split_file(tmp_path / "in.jsonl", tmp_path / "out", ratios=RATIOS, seed=3)
+    assert manifest == json.loads((tmp_path / "out" / "split.json").read_text())
+    assert manifest["input"]["sha256"] == sha256(tmp_path / "in.jsonl")
+    assert (manifest["input"]["rejects"], manifest["by"], manifest["seed"]) == (1, "problem", 3)
+    assert "in.jsonl:101: " in manifest["note"] and (tmp_path / "out" / "rejects.jsonl").exists()
+    for name, expected in zip(PARTS, split_by(reviews, ratios=RATIOS, seed=3), strict=True):
+        part = manifest["parts"][name]
+        file = tmp_path / "out" / part["file"]
+        assert read_reviews(file).reviews == expected
+        assert part["sha256"] == sha256(file)
+        assert part["reviews"] == len(expected) and part["names"] == sorted({r.problem for r in expected})
+
+
+def test_interrupted_split_leaves_no_manifest(tmp_path, monkeypatch):
+    write_reviews(tmp_path / "in.jsonl", reviews_of({f"p{n}": 5 for n in range(20)}))
+    split_file(tmp_path / "in.jsonl", tmp_path / "out")
+
+    def stop(path, reviews):
+        if path.name == "test.jsonl":
+            raise KeyboardInterrupt
+        return write_reviews(path, reviews)
+
+    monkeypatch.setattr("utta.prepare.split.write_reviews", stop)
+    with pytest.raises(KeyboardInterrupt):
+        split_file(tmp_path / "in.jsonl", tmp_path / "out", seed=1)
+    assert not (tmp_path / "out" / "split.json").exists()
+
+
+def test_real_split_keeps_conversations_together(shared_data):
+    from utta.sources import import_reviews
+
+    reviews = import_reviews("mrbench", [shared_data / "mrbench_v3.json"]).reviews
+    parts = split_by(reviews)
+    for part, share in zip(parts, (0.7, 0.1, 0.2), strict=True):
+        assert abs(len(part) / len(reviews) - share) < 0.01
+    talks = [{tuple(turn.utterance for turn in r.conversation) for r in part} for part in parts]
+    assert not talks[0] & talks[1] and not talks[0] & talks[2] and not talks[1] & talks[2]

@@ -1,0 +1,93 @@
+"""`utta distill`: expert labels into the weights of a small local model."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from utta.cli import options
+
+
+@click.command()
+@click.argument("program")
+@options.data_file("train", "Reviews to learn from.")
+@options.data_file("val", "Reviews that choose the epoch and calibrate; no problem of the training file.")
+@options.out("Folder for the program; the same command again goes on where it was.")
+@options.model
+@options.rubric
+@options.criteria
+@click.option("--epochs", default=4, show_default=True, help="Passes over the training reviews, at most.")
+@click.option("--rank", default=16, show_default=True, help="LoRA's r.")
+@click.option("--learning-rate", default=4e-4, show_default=True, help="Of the first steps; it falls to 0.")
+@click.option("--batch", default=1, show_default=True, help="Conversations per step, with all their responses.")
+@click.option("--balance", default=0.5, show_default=True, help="0 counts every label alike, 1 every level.")
+@options.seed
+@click.option("--qlora", is_flag=True, help="Hold the base weights in 4 bits (for large models).")
+@click.option("--dry-run", is_flag=True, help="Say what would be trained and how long it takes; train nothing.")
+@options.as_json
+def distill(
+    program: str,
+    train: Path,
+    val: Path,
+    out: Path,
+    model: str | None,
+    rubric: str | None,
+    criteria: str,
+    epochs: int,
+    rank: int,
+    learning_rate: float,
+    batch: int,
+    balance: float,
+    seed: int,
+    qlora: bool,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Train LoRA weights for PROGRAM from the experts' levels, calibrate it, and save it as a program of its own.
+
+    \b
+    Example:
+      utta data split data/samples/reviews.jsonl --out split
+      utta distill evaluator --train split/train.jsonl --val split/validation.jsonl --out runs/judge --dry-run
+    """
+    from utta.distill.run import Asked, Recipe, distill as run
+
+    recipe = Recipe(
+        epochs=epochs,
+        rank=rank,
+        learning_rate=learning_rate,
+        batch=batch,
+        balance=balance,
+        seed=seed,
+        qlora=qlora,
+    )
+    asked = Asked(program, train, val, out, model, rubric, options.names(criteria), recipe)
+    if dry_run:
+        from utta.distill.plan import plan
+
+        _print_plan(plan(asked), as_json)
+        return
+    manifest = run(asked)
+    if as_json:
+        _print_json(manifest)
+    else:
+        from utta.reports.layout import open_console
+        from utta.reports.program import render_program
+
+        render_program(manifest, open_console(), str(out))
+
+
+def _print_plan(planned: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        _print_json(planned)
+        return
+    for name, value in planned.items():
+        if isinstance(value, (int, float)):
+            click.echo(f"{name.replace('_', ' '):28}{value:,}")
+    click.echo(f"\nOne prompt, up to its read-out:\n{planned['prompt']}")
+
+
+def _print_json(value: Any) -> None:
+    import json
+
+    click.echo(json.dumps(value, indent=2))

@@ -1,0 +1,74 @@
+"""`utta evaluate`: hold a judge against the experts."""
+
+from pathlib import Path
+
+import click
+
+from utta.cli import options
+
+
+@click.command()
+@click.argument("program")
+@options.data_file("data", "The reviews to judge.")
+@options.out("Folder for the run; the same command again goes on where it was.")
+@options.model
+@options.rubric
+@options.criteria
+@click.option("--baseline-train", type=options.File, metavar="FILE",
+              help="Training reviews for the baselines; by default the file that the program was trained on.")  # fmt: skip
+@click.option("--against", type=options.File, metavar="RUN", help="An earlier run to compare with, decision by decision.")
+@click.option("--gate", "gates", multiple=True, metavar="CONDITION", help="Exit with 100 unless it holds: 'macro_f1 >= 0.5'.")
+@options.seed
+@click.option("--no-cache", is_flag=True, help="Ask the model again even where an answer is kept.")
+@options.as_json
+def evaluate(
+    program: str,
+    data: Path,
+    out: Path,
+    model: str | None,
+    rubric: str | None,
+    criteria: str,
+    baseline_train: Path | None,
+    against: Path | None,
+    gates: tuple[str, ...],
+    seed: int,
+    no_cache: bool,
+    as_json: bool,
+) -> None:
+    """Judge the reviews of a file with PROGRAM and measure the agreement with the experts.
+
+    PROGRAM is the folder of an optimised or distilled program, or 'evaluator' for the plain one.
+
+    \b
+    Example:
+      utta evaluate evaluator --data data/samples/reviews.jsonl --out runs/base
+    """
+    from utta.core.errors import GateFailed
+    from utta.evaluate.run import Asked, evaluate as run
+
+    results = run(
+        Asked(
+            program,
+            data,
+            out,
+            model,
+            rubric,
+            options.names(criteria),
+            baseline_train,
+            against,
+            gates,
+            seed,
+            cache=not no_cache,
+        )
+    )
+    if as_json:
+        import json
+
+        click.echo(json.dumps(results, indent=2))
+    else:
+        from utta.reports.layout import open_console
+        from utta.reports.terminal import render
+
+        render(results, open_console(), out)
+    if failed := [g for g in results["gates"] if not g["passed"]]:
+        raise GateFailed(f"The gate {failed[0]['gate']!r} failed: the value is {failed[0]['value']}.")

@@ -1,0 +1,87 @@
+"""The command `utta`: finds the subcommand and imports only that one, and turns an error into one sentence."""
+
+import errno
+import importlib
+import os
+from typing import Any, NoReturn
+
+import click
+
+import utta
+from utta.core.errors import EXIT_ERROR, EXIT_INTERRUPTED, UttaError
+
+COMMANDS = {
+    "quickstart": ("utta.cli.quickstart", "The whole way on the sample data and the embedded model."),
+    "doctor": ("utta.cli.doctor", "What is installed here, and how to get what is missing."),
+    "data": ("utta.cli.data", "Bring expert reviews in, check them, and split them by problem."),
+    "models": ("utta.cli.models", "List, fetch and describe the models that run on this machine."),
+    "optimize": ("utta.cli.optimize", "Better prompts: choose demonstrations and calibrate a program."),
+    "distill": ("utta.cli.distill", "Better weights: train an adapter from expert labels."),
+    "evaluate": ("utta.cli.evaluate", "Hold a program against expert labels."),
+    "report": ("utta.cli.report", "Show what a run found, or two runs side by side."),
+    "show": ("utta.cli.show", "Show a program, a run or one record."),
+    "cache": ("utta.cli.cache", "See and empty the cache of answers."),
+}
+SETTINGS = {
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",  # they would draw into ours
+    "TRANSFORMERS_VERBOSITY": "error",  # its warnings are about code, and none is the user's
+    "TOKENIZERS_PARALLELISM": "false",  # else each forked process prints a warning
+    "LITELLM_LOCAL_MODEL_COST_MAP": "True",  # else importing it asks a server for prices
+}
+FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+class LazyGroup(click.Group):
+    """Subcommands that are imported when they are called, and whose errors are shown as one sentence."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        return getattr(importlib.import_module(COMMANDS[cmd_name][0]), cmd_name)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except UttaError as error:
+            _stop(ctx, str(error), error.exit_code)
+        except KeyboardInterrupt:
+            _stop(ctx, "Interrupted; nothing is lost, and the same command goes on where it was.", EXIT_INTERRUPTED)
+        except OSError as error:
+            if not (sentence := explain(error)):
+                raise
+            _stop(ctx, sentence, EXIT_ERROR)
+
+
+def explain(error: OSError) -> str | None:
+    """The sentence for a fault of the disk or of a path; None for any other, which is a fault of the program."""
+    where = f" {error.filename}" if error.filename else ""
+    if error.errno in FULL_DISK:
+        return f"Writing{where} failed ({error.strerror}); make room and run the same command again: nothing is lost."
+    return f"The path{where} cannot be used ({error.strerror}); check its name and its permissions." if where else None
+
+
+def _stop(ctx: click.Context, sentence: str, code: int) -> NoReturn:
+    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in sentence)
+    click.echo(f"utta: {shown}", err=True)
+    ctx.exit(code)
+
+
+@click.group(cls=LazyGroup, context_settings={"max_content_width": 100})
+@click.version_option(utta.__version__, message="utta %(version)s")
+def cli() -> None:
+    """Expert feedback on teaching becomes a judge of teaching, held against the experts."""
+
+
+def main() -> None:
+    """The entry point. The settings come first: the libraries read them when they are imported."""
+    for name, value in SETTINGS.items():
+        os.environ.setdefault(name, value)
+    cli(prog_name="utta")

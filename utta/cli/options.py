@@ -1,0 +1,34 @@
+"""Options that several commands share, so that one word means one thing everywhere."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+File = click.Path(path_type=Path)
+
+model = click.option(
+    "--model", metavar="NAME", help="A model of 'utta models list', a local folder, a hub id, or an API model (openai/…)."
+)
+rubric = click.option("--rubric", metavar="NAME|FILE", help="The rubric; by default the one that the data names.")
+criteria = click.option(
+    "--criteria", metavar="A,B", default="", help="Only these criteria; by default those that the data labels."
+)
+seed = click.option("--seed", default=0, show_default=True, help="Another number gives other random choices.")
+as_json = click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON, for a script.")
+
+
+def data_file(name: str, help: str) -> Callable[[Any], Any]:
+    """A required option that names a file of reviews."""
+    return click.option(f"--{name}", required=True, type=File, metavar="FILE", help=help)
+
+
+def out(help: str) -> Callable[[Any], Any]:
+    """The required folder for what a command makes."""
+    return click.option("--out", required=True, type=File, metavar="DIR", help=help)
+
+
+def names(text: str) -> tuple[str, ...]:
+    """The parts of a comma-separated option."""
+    return tuple(part.strip() for part in text.split(",") if part.strip())

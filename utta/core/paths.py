@@ -1,0 +1,22 @@
+"""Where things live: the data that ships with the package, and the user's own folder.
+
+`UTTA_HOME` moves the user's folder (downloaded models, the answer cache) away from `~/.cache/utta`.
+"""
+
+import os
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parents[1]
+
+
+def data_dir() -> Path:
+    """The shipped `data` folder: inside the package in a wheel, beside it in a checkout."""
+    inside = PACKAGE / "data"
+    return inside if inside.is_dir() else PACKAGE.parent / "data"
+
+
+def home() -> Path:
+    """The user's folder for models and caches, made when missing."""
+    folder = Path(os.environ.get("UTTA_HOME") or Path.home() / ".cache" / "utta")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

@@ -1,0 +1,1 @@
+"""Better weights: training rows from expert labels, LoRA training, a calibrated program on the new weights."""

@@ -1,0 +1,58 @@
+"""A model's agreement with the experts while it trains: probabilities on validation items, and macro-F1 with fitted weights."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from metrics.agreement import macro_f1
+from metrics.levels import cross_fitted
+from signatures.rubric import Rubric
+from utta.distill.trainer import Item
+from utta.models import tree
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One criterion's decisions that have a label: probabilities [n, levels], gold levels [n], problems [n]."""
+
+    probabilities: NDArray[np.float64]
+    gold: NDArray[np.int64]
+    problems: NDArray[np.str_]
+
+
+def judge_items(model: Any, rubric: Rubric, items: Sequence[Item], autocast: bool) -> dict[str, Judged]:
+    """Score items as the engine does; returns the labelled decisions by criterion."""
+    found: dict[str, list[tuple[list[float], int, str]]] = {c.id: [] for c in rubric.criteria}
+    names = list(found)
+    device = next(model.parameters()).device
+    with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=autocast):
+        for item in items:
+            logs = tree.log_probabilities(model, [item.group])
+            for i, (log, target) in enumerate(zip(logs, item.targets, strict=True)):
+                if target:
+                    found[names[i % len(names)]].append((log.exp().tolist(), int(np.argmax(target)), item.problem))
+    return {
+        name: Judged(*(np.array(column) for column in zip(*rows, strict=True))) for name, rows in found.items() if rows
+    }
+
+
+def validation_figures(judged: dict[str, Judged]) -> dict[str, float]:
+    """Means over criteria: `loss` (nats per decision), `macro_f1` of the likeliest level, and `macro_f1_weighted` of level
+    weights that were fitted on other problems."""
+    losses, plain, weighted = [], [], []
+    for each in judged.values():
+        levels = each.probabilities.shape[1]
+        sure = each.probabilities[np.arange(len(each.gold)), each.gold]
+        losses.append(-np.log(np.maximum(sure, 1e-9)).mean())
+        plain.append(macro_f1(each.gold, each.probabilities.argmax(1), levels))
+        decided = cross_fitted(each.probabilities, each.gold, each.problems.tolist())
+        weighted.append(macro_f1(each.gold, decided, levels))
+    return {"loss": _mean(losses), "macro_f1": _mean(plain), "macro_f1_weighted": _mean(weighted)}
+
+
+def _mean(values: Sequence[float]) -> float:
+    return round(float(np.nanmean(values)), 4)

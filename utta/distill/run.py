@@ -1,0 +1,145 @@
+"""`distill`: LoRA weights from expert labels, a calibrated program on them, and a run that goes on after a kill.
+
+    out/run.json         what was asked; a second call with the same goes on where it was
+    out/checkpoints/     the Trainer's, while it trains
+    out/best/            the adapter that agreed best with the experts on validation so far
+    out/program.json, rubric.yaml, adapter/, manifest.json     the finished program
+
+Training sees the training file alone; validation chooses the epoch and fits the level weights; no test data comes near.
+"""
+
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from utta.core.errors import UttaError
+from utta.core.files import read_json, sha256
+from utta.core.runs import claim
+from utta.evaluate.calibrate import calibrate
+from utta.evaluate.predict import predict
+from utta.evaluate.results import by_decision, cluster
+from utta.evaluate.run import data_rubric, labelled_criteria
+from utta.models.catalogue import DEFAULT, Located, locate
+from utta.models.render import Renderer
+from utta.programs.folder import Program, open_program, save_program
+from utta.records.read import read_reviews
+from utta.records.review import Review
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to train. `rank` is LoRA's r, alpha is twice that; `batch` counts conversations; `balance` is how far rare
+    levels are weighed up (`utta.distill.rows`); training stops after `patience` epochs without a better agreement."""
+
+    epochs: int = 4
+    rank: int = 16
+    learning_rate: float = 4e-4
+    batch: int = 1
+    balance: float = 0.5
+    patience: int = 2
+    seed: int = 0
+    qlora: bool = False
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a distillation is asked to do; `criteria` empty means those that the training data labels."""
+
+    program: str
+    train: Path
+    validation: Path
+    out: Path
+    model: str | None = None
+    rubric: str | None = None
+    criteria: tuple[str, ...] = ()
+    recipe: Recipe = Recipe()
+
+
+@dataclass
+class Prepared:
+    """Everything that training needs, read and checked."""
+
+    program: Program
+    located: Located
+    train: list[Review]
+    validation: list[Review]
+    config: dict[str, Any]
+
+
+def prepare(asked: Asked) -> Prepared:
+    """Read and check what was asked; `UttaError` for a leak between the parts, an unknown criterion or a missing model."""
+    rubric = data_rubric(asked.train, asked.rubric) if asked.program == "evaluator" else None
+    train, validation = read_reviews(asked.train, rubric).reviews, read_reviews(asked.validation, rubric).reviews
+    if rubric:
+        rubric = rubric.only(labelled_criteria(rubric, train, asked.criteria))
+    program = open_program(asked.program, rubric, asked.model)
+    if program.adapter:
+        raise UttaError(f"{asked.program} has an adapter already; distil from 'evaluator' or from a program without one.")
+    names = [c.id for c in program.module.rubric.criteria]
+    train, validation = ([r for r in part if any(n in r.levels for n in names)] for part in (train, validation))
+    for part, path in ((train, asked.train), (validation, asked.validation)):
+        if not part:
+            raise UttaError(f"{path} has no label on {', '.join(names) or 'any criterion of the rubric'}; name the right rubric.")
+    if shared := sorted({cluster(r) for r in train} & {cluster(r) for r in validation}):
+        raise UttaError(
+            f"{len(shared)} problems stand in both {asked.train} and {asked.validation} (the first: {shared[0]}); "
+            "split by problem with 'utta data split'."
+        )
+    located = locate(asked.model or program.model_name or DEFAULT)
+    config = {
+        "kind": "distillation",
+        "program": asked.program,
+        "model": {"name": located.name, "fingerprint": located.fingerprint},
+        "rubric": {"hash": program.module.rubric.hash},
+        "train": {"file": str(asked.train), "sha256": sha256(asked.train)},
+        "validation": {"file": str(asked.validation), "sha256": sha256(asked.validation)},
+        "recipe": asdict(asked.recipe),
+    }
+    return Prepared(program, located, train, validation, config)
+
+
+def distill(asked: Asked) -> dict[str, Any]:
+    """Train, calibrate and save; returns the manifest. Goes on where an interrupted call with the same request was."""
+    from utta.distill.training import train
+
+    prepared = prepare(asked)
+    if (asked.out / "manifest.json").is_file():
+        claim(asked.out, prepared.config)
+        return read_json(asked.out / "manifest.json")
+    claim(asked.out, prepared.config)
+    history = train(asked.out, asked.recipe, prepared.program.module, prepared.located, prepared.train, prepared.validation)
+    adapter = asked.out / "adapter"
+    if not adapter.is_dir():
+        shutil.copytree(asked.out / "best", asked.out / ".adapter", dirs_exist_ok=True)
+        (asked.out / ".adapter").rename(adapter)
+    program = Program(prepared.program.name, prepared.program.module, prepared.located.name, asked.out)
+    model = program.load_model()
+    (asked.out / "validation").mkdir(exist_ok=True)
+    told = predict(program.module, prepared.validation, asked.out / "validation", "Calibrating")
+    calibration = calibrate(program.module, prepared.validation, by_decision(told["predictions"]))
+    manifest = {
+        "model": prepared.located.name,
+        "base_fingerprint": prepared.located.fingerprint,
+        "adapter": model.version.rsplit("@", 1)[-1],
+        "train": prepared.config["train"] | {"records": len(prepared.train)},
+        "validation": prepared.config["validation"] | {"records": len(prepared.validation)},
+        "recipe": prepared.config["recipe"],
+        "history": history,
+        "calibration": {"on": "validation", "criteria": calibration},
+        "seconds": history[-1]["seconds"],
+    }
+    save_program(asked.out, program.module, manifest)
+    for rest in ("checkpoints", "best"):
+        shutil.rmtree(asked.out / rest, ignore_errors=True)
+    return read_json(asked.out / "manifest.json")
+
+
+def renderer(located: Located) -> Renderer:
+    """The renderer of a model without its weights."""
+    from transformers import AutoConfig, AutoTokenizer
+
+    from utta.models.engine import most_tokens
+
+    tokenizer = AutoTokenizer.from_pretrained(located.folder, local_files_only=True)
+    return Renderer(tokenizer, located.name, most_tokens(AutoConfig.from_pretrained(located.folder, local_files_only=True)))

@@ -1,0 +1,203 @@
+"""One LoRA training: items from reviews, the Trainer with checkpoints, the best epoch kept by validation agreement."""
+
+import json
+import math
+import shutil
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from transformers import TrainerCallback, TrainingArguments
+
+from utta.core.files import read_json, write_json
+from utta.core.progress import progress
+from utta.distill.agreement import judge_items, validation_figures
+from utta.distill.rows import training_items
+from utta.distill.trainer import DecisionTrainer, Item
+from utta.models.catalogue import Located, lora_targets
+from utta.models.engine import best_dtype, load_weights, most_tokens
+from utta.models.render import Renderer
+from utta.programs.evaluator import TeachingEvaluator
+from utta.records.review import Review
+
+if TYPE_CHECKING:
+    from utta.distill.run import Recipe
+
+CHECKPOINT_SECONDS = 60
+CHOSEN_BY = "macro_f1_weighted"
+
+
+def train(
+    out: Path,
+    recipe: "Recipe",
+    program: TeachingEvaluator,
+    located: Located,
+    reviews: Sequence[Review],
+    validation: Sequence[Review],
+) -> list[dict[str, Any]]:
+    """Train an adapter into `out/best`; returns the history, an entry per epoch. Goes on from the last whole checkpoint."""
+    torch.manual_seed(recipe.seed)
+    model, tokenizer = with_adapter(located, recipe)
+    renderer = Renderer(tokenizer, located.name, most_tokens(model.config))
+    items = training_items(program, reviews, renderer, recipe.balance)
+    held_out = training_items(program, validation, renderer)
+    steps = math.ceil(len(items) / recipe.batch)
+    cuda = torch.cuda.is_available()
+    arguments = TrainingArguments(
+        output_dir=str(out / "checkpoints"),
+        per_device_train_batch_size=recipe.batch,
+        num_train_epochs=recipe.epochs,
+        learning_rate=recipe.learning_rate,
+        lr_scheduler_type="cosine",
+        warmup_steps=0.06,
+        weight_decay=0.0,
+        bf16=best_dtype() is torch.bfloat16,
+        use_cpu=not cuda,
+        seed=recipe.seed,
+        save_strategy="steps",
+        save_steps=10**9,  # the callback below saves by the clock
+        save_total_limit=2,
+        logging_strategy="epoch",
+        report_to=[],
+        remove_unused_columns=False,
+        disable_tqdm=True,
+        dataloader_pin_memory=cuda,
+    )
+    with progress("Training", recipe.epochs * steps) as advance:
+        keeper = _Keeper(out, recipe, program, held_out, located, advance, arguments.bf16)
+        trainer = DecisionTrainer(model=model, args=arguments, train_dataset=items, callbacks=[keeper])
+        trainer.remove_callback(_printer())
+        if not keeper.finished:
+            trainer.train(resume_from_checkpoint=last_checkpoint(out / "checkpoints"))
+    return keeper.history
+
+
+def last_checkpoint(folder: Path) -> str | None:
+    """The latest whole checkpoint: the Trainer writes its state file last, so one without it was cut short."""
+    whole = []
+    for path in folder.glob("checkpoint-*"):
+        try:
+            json.loads((path / "trainer_state.json").read_text(encoding="utf-8"))
+            whole.append(path)
+        except (OSError, ValueError):
+            shutil.rmtree(path)
+    return str(max(whole, key=lambda p: int(p.name.rsplit("-", 1)[1]))) if whole else None
+
+
+def with_adapter(located: Located, recipe: "Recipe") -> tuple[Any, Any]:
+    """The base model with fresh LoRA weights on its linear layers, and its tokenizer."""
+    from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
+    from transformers import AutoTokenizer
+
+    if recipe.qlora:
+        model = prepare_model_for_kbit_training(_in_four_bits(located), use_gradient_checkpointing=False)
+    else:
+        model = load_weights(located, best_dtype()).to("cuda" if torch.cuda.is_available() else "cpu")
+    config = LoraConfig(
+        r=recipe.rank,
+        lora_alpha=2 * recipe.rank,
+        lora_dropout=0.0,
+        bias="none",
+        target_modules=lora_targets(located.folder),
+        task_type="CAUSAL_LM",
+    )
+    return get_peft_model(model, config), AutoTokenizer.from_pretrained(located.folder, local_files_only=True)
+
+
+def _in_four_bits(located: Located) -> Any:
+    from transformers import AutoModelForCausalLM, BitsAndBytesConfig
+
+    from utta.core.errors import UttaError
+    from utta.models import attention
+
+    try:
+        import bitsandbytes  # noqa: F401 — only to say in one sentence that it is missing
+    except ImportError:
+        raise UttaError("--qlora needs the package bitsandbytes; install it with: pip install 'utta[gpu]'.") from None
+    four_bits = BitsAndBytesConfig(
+        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=torch.bfloat16
+    )
+    return AutoModelForCausalLM.from_pretrained(
+        located.folder,
+        dtype=torch.bfloat16,
+        attn_implementation=attention.NAME,
+        quantization_config=four_bits,
+        use_safetensors=True,
+        local_files_only=True,
+    )
+
+
+def _printer() -> Any:
+    from transformers.trainer_callback import PrinterCallback
+
+    return PrinterCallback
+
+
+class _Keeper(TrainerCallback):
+    """Shows progress, saves by the clock, measures validation agreement after each epoch, and keeps the best adapter.
+
+    `history.json` is written before the epoch's checkpoint, so an epoch that is repeated after a kill replaces its entry.
+    """
+
+    def __init__(
+        self,
+        out: Path,
+        recipe: "Recipe",
+        program: TeachingEvaluator,
+        held_out: Sequence[Item],
+        located: Located,
+        advance: Any,
+        autocast: bool,
+    ):
+        self.out, self.recipe, self.held_out = out, recipe, held_out
+        self.rubric, self.located, self.advance, self.autocast = program.rubric, located, advance, autocast
+        path = out / "history.json"
+        self.history: list[dict[str, Any]] = read_json(path) if path.is_file() else []
+        self.saved = time.monotonic()
+
+    @property
+    def finished(self) -> bool:
+        """Whether the last epoch is behind, or none has been better for as long as the recipe is patient."""
+        return len(self.history) >= self.recipe.epochs or self._stale() >= self.recipe.patience
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self.begun = time.monotonic()
+        self.before = self.history[-1]["seconds"] if self.history else 0.0
+        self.advance(state.global_step)
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self.advance(1)
+        if time.monotonic() - self.saved > CHECKPOINT_SECONDS:
+            control.should_save = True
+            self.saved = time.monotonic()
+
+    def on_epoch_end(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
+        model.eval()
+        figures = validation_figures(judge_items(model, self.rubric, self.held_out, self.autocast))
+        model.train()
+        epoch = round(state.epoch)
+        entry = {"epoch": epoch, "seconds": round(self.before + time.monotonic() - self.begun, 1), **figures}
+        self.history = [e for e in self.history if e["epoch"] < epoch] + [entry]
+        if self._stale() == 0:
+            self._keep(model)
+        write_json(self.out / "history.json", self.history)
+        self.advance(0, note=f"epoch {epoch}: agreement {figures[CHOSEN_BY]:.3f}")
+        control.should_save = True
+        control.should_training_stop = control.should_training_stop or self.finished
+
+    def _stale(self) -> int:
+        """How many epochs ago the best one was."""
+        values = [e[CHOSEN_BY] for e in self.history]
+        return len(values) - 1 - values.index(max(values)) if values else 0
+
+    def _keep(self, model: Any) -> None:
+        """Put the adapter into `best`, whole: first beside it, then in its place."""
+        fresh, best = self.out / ".best", self.out / "best"
+        shutil.rmtree(fresh, ignore_errors=True)
+        model.save_pretrained(fresh, safe_serialization=True)
+        (fresh / "README.md").unlink(missing_ok=True)
+        write_json(fresh / "base.json", {"name": self.located.name, "fingerprint": self.located.fingerprint})
+        shutil.rmtree(best, ignore_errors=True)
+        fresh.rename(best)

@@ -1,0 +1,122 @@
+"""Calibration of the read-out: per-level weights that move decisions toward what a set-level metric asks for.
+
+Weights are fitted on predictions for labelled reviews that the program was not trained on, kept per criterion only where
+weights fitted on other problems beat the likeliest level, and stored where DSPy applies and saves them
+(`predict.fields`). DSPy's own `ReAnchor`, which fits the mean over items, is run beside it for comparison.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import dspy
+import numpy as np
+
+from metrics.agreement import macro_f1
+from metrics.levels import apply_weights, cross_fitted, fit_weights
+from signatures.rubric import Criterion
+from utta.evaluate.results import Answers, cluster, number, skipped
+from utta.programs.evaluator import THREADS, TeachingEvaluator
+from utta.programs.inputs import judge_inputs
+from utta.records.review import Review
+
+
+def calibrate(program: TeachingEvaluator, reviews: Sequence[Review], answers: Answers) -> dict[str, Any]:
+    """Fit and store the program's weights; returns per criterion the weights, macro-F1 without them and with weights
+    fitted on other problems, and whether they were kept."""
+    report = {}
+    for criterion in program.rubric.criteria:
+        rows = [r for r in reviews if criterion.id in r.levels and (r.id, criterion.id) in answers]
+        problems = [cluster(r) for r in rows]
+        if len(set(problems)) < 2:
+            continue
+        gold, p = _arrays(criterion, rows, answers)
+        skip = skipped(gold.tolist(), len(criterion.levels))
+        plain = macro_f1(gold, p.argmax(1), len(criterion.levels), skip=skip)
+        held_out = macro_f1(gold, cross_fitted(p, gold, problems, skip=skip), len(criterion.levels), skip=skip)
+        weights = dict(zip(criterion.labels, fit_weights(p, gold, clusters=problems, skip=skip), strict=True))
+        kept = bool(held_out > plain)
+        if kept:
+            program.judge.fields[criterion.id] = {"weights": weights}
+        else:
+            program.judge.fields.pop(criterion.id, None)
+        report[criterion.id] = {
+            "n": len(rows),
+            "weights": weights,
+            "macro_f1_likeliest": number(plain),
+            "macro_f1_weighted": number(held_out),
+            "kept": kept,
+        }
+    return report
+
+
+def weighted_macro_f1(program: TeachingEvaluator, reviews: Sequence[Review], answers: Answers) -> float:
+    """The mean over criteria of macro-F1 with weights fitted on other problems: what calibration can promise."""
+    trial = program.deepcopy()
+    found = [each["macro_f1_weighted"] for each in calibrate(trial, reviews, answers).values()]
+    known = [each for each in found if each is not None]
+    return float(np.mean(known)) if known else 0.0
+
+
+def beside_reanchor(program: TeachingEvaluator, reviews: Sequence[Review], answers: Answers) -> dict[str, Any]:
+    """Macro-F1 of three ways to decide, each fitted on one half of the problems and scored on the other, both ways round:
+    the likeliest level, DSPy's ReAnchor (mean agreement per item), and weights on macro-F1. Means over criteria."""
+    names = sorted({cluster(r) for r in reviews})
+    half = set(names[::2])
+    halves = [[r for r in reviews if (cluster(r) in half) is side] for side in (True, False)]
+    if not all(halves):
+        return {}
+    decided: dict[str, dict[tuple[str, str], int]] = {"likeliest": {}, "reanchor": {}, "weights": {}}
+    for fitted, scored in (halves, halves[::-1]):
+        plain, ours = program.deepcopy(), program.deepcopy()
+        plain.judge.fields, ours.judge.fields = {}, {}
+        calibrate(ours, fitted, answers)
+        anchored = _reanchor(plain, fitted)
+        for name, weights in (("likeliest", {}), ("reanchor", anchored), ("weights", ours.judge.fields)):
+            for criterion in program.rubric.criteria:
+                rows = [r for r in scored if criterion.id in r.levels and (r.id, criterion.id) in answers]
+                if rows:
+                    factors = (weights.get(criterion.id) or {}).get("weights", {})
+                    _, p = _arrays(criterion, rows, answers)
+                    levels = apply_weights(p, [factors.get(label, 1.0) for label in criterion.labels])
+                    decided[name].update({(r.id, criterion.id): int(x) for r, x in zip(rows, levels, strict=True)})
+    return {name: number(_mean_macro_f1(program, reviews, chosen)) for name, chosen in decided.items()}
+
+
+def examples(program: TeachingEvaluator, reviews: Sequence[Review]) -> list[dspy.Example]:
+    """Reviews as DSPy examples: the judge's inputs, and the experts' labels as outputs (labels only)."""
+    names = [c.id for c in program.rubric.criteria]
+    inputs = [judge_inputs(r) for r in reviews]
+    return [
+        dspy.Example(**i, **{n: r.levels.get(n) for n in names}).with_inputs(*i) for i, r in zip(inputs, reviews, strict=True)
+    ]
+
+
+def item_agreement(example: dspy.Example, prediction: dspy.Prediction, trace: Any = None) -> float:
+    """The share of an example's labelled criteria on which the judge chose the expert's level."""
+    labels = {k: v for k, v in example.labels().items() if v is not None}
+    return sum(prediction[k].value == v for k, v in labels.items()) / len(labels) if labels else 0.0
+
+
+def _reanchor(program: TeachingEvaluator, reviews: Sequence[Review]) -> dict[str, Any]:
+    from dspy.experimental import ReAnchor
+
+    with dspy.context(disable_history=True):
+        fitted = ReAnchor(item_agreement, num_threads=min(THREADS, 8)).compile(program, trainset=examples(program, reviews))
+    return fitted.judge.fields
+
+
+def _arrays(criterion: Criterion, rows: Sequence[Review], answers: Answers) -> tuple[np.ndarray, np.ndarray]:
+    gold = np.array([criterion.labels.index(r.levels[criterion.id]) for r in rows])
+    lines = [answers[r.id, criterion.id]["probabilities"] for r in rows]
+    return gold, np.array([[line[label] for label in criterion.labels] for line in lines])
+
+
+def _mean_macro_f1(program: TeachingEvaluator, reviews: Sequence[Review], chosen: dict[tuple[str, str], int]) -> float:
+    values = []
+    for criterion in program.rubric.criteria:
+        rows = [r for r in reviews if (r.id, criterion.id) in chosen]
+        if rows:
+            gold = [criterion.labels.index(r.levels[criterion.id]) for r in rows]
+            skip = skipped(gold, len(criterion.levels))
+            values.append(macro_f1(gold, [chosen[r.id, criterion.id] for r in rows], len(criterion.levels), skip=skip))
+    return float(np.nanmean(values)) if values else float("nan")

@@ -1,0 +1,51 @@
+"""Gates: conditions on a run's figures that make a script stop, such as `macro_f1 >= 0.5` or `accuracy.kappa > 0.2`.
+
+The left side is a metric of the mean over criteria, or CRITERION.METRIC.
+"""
+
+import operator
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from utta.core.errors import UttaError
+
+COMPARE: dict[str, Callable[[float, float], bool]] = {
+    ">=": operator.ge,
+    ">": operator.gt,
+    "<=": operator.le,
+    "<": operator.lt,
+}
+
+
+@dataclass(frozen=True)
+class Gate:
+    text: str
+    criterion: str | None
+    metric: str
+    compare: str
+    bound: float
+
+
+def parse_gate(text: str) -> Gate:
+    """A gate from its text; `UttaError` when it is none."""
+    found = re.fullmatch(r"\s*(?:(\w+)\.)?(\w+)\s*(>=|<=|>|<)\s*(-?\d*\.?\d+)\s*", text)
+    if not found:
+        raise UttaError(f"The gate {text!r} is not a condition like 'macro_f1 >= 0.5' or 'accuracy.kappa > 0.2'.")
+    criterion, metric, compare, bound = found.groups()
+    return Gate(text.strip(), criterion, metric, compare, float(bound))
+
+
+def judge_gates(gates: Sequence[Gate], results: dict[str, Any]) -> list[dict[str, Any]]:
+    """Each gate with the value it met and whether it passed; a figure that could not be computed does not pass."""
+    judged = []
+    for gate in gates:
+        where = results["criteria"].get(gate.criterion) if gate.criterion else results["mean"]
+        if where is None or gate.metric not in where["metrics"]:
+            names = ", ".join(results["mean"]["metrics"])
+            raise UttaError(f"The gate {gate.text!r} names a figure that this run does not have; metrics: {names}.")
+        value = where["metrics"][gate.metric]["value"]
+        passed = value is not None and COMPARE[gate.compare](value, gate.bound)
+        judged.append({"gate": gate.text, "value": value, "passed": passed})
+    return judged

@@ -1,0 +1,69 @@
+"""Attention over a tree of tokens: plain matrix products that skip what a mask would hide.
+
+The tokens of many prompts stand in one flat sequence, each shared part once. A `Span` is a run of tokens that attend
+together: to earlier runs, which they see whole, and to themselves through a small mask. Transformers calls
+`tree_attention` through its attention registry and hands it the spans; a call without spans goes to SDPA. On a 2-core
+CPU, forward and backward take half the time of SDPA with one dense mask, which computes mostly what is hidden.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from transformers import AttentionInterface, AttentionMaskInterface
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.masking_utils import sdpa_mask
+
+NAME = "utta_tree"
+
+
+@dataclass
+class Span:
+    """The tokens `start` to `end` of the flat sequence. They see the earlier runs `sees` [(start, end), …] whole, and each
+    other where `hidden` [end - start, end - start] is false."""
+
+    start: int
+    end: int
+    sees: list[tuple[int, int]]
+    hidden: torch.Tensor
+
+
+def tree_attention(
+    module: Any,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    scaling: float | None = None,
+    dropout: float = 0.0,
+    spans: Sequence[Span] | None = None,
+    **kwargs: Any,
+) -> tuple[torch.Tensor, None]:
+    """Attention of `query` [1, heads, tokens, width] over `key`, `value` [1, key heads, tokens, width]; the result is
+    [1, tokens, heads, width]."""
+    if spans is None:
+        return sdpa_attention_forward(
+            module, query, key, value, attention_mask, scaling=scaling, dropout=dropout, **kwargs
+        )
+    heads, width = key.shape[1], query.shape[3]
+    # The query heads of one key head form one longer matrix: [key heads, queries per key head, tokens, width].
+    grouped = (query * (scaling or width**-0.5)).view(heads, -1, query.shape[2], width)
+    outputs = []
+    for span in spans:
+        size = span.end - span.start
+        runs = [*span.sees, (span.start, span.end)]
+        keys = torch.cat([key[0, :, a:b] for a, b in runs], dim=1)
+        values = torch.cat([value[0, :, a:b] for a, b in runs], dim=1)
+        scores = torch.bmm(grouped[:, :, span.start : span.end].reshape(heads, -1, width), keys.transpose(1, 2))
+        earlier = keys.shape[1] - size
+        shared, own = scores.view(heads, -1, size, keys.shape[1]).split([earlier, size], dim=-1)
+        own = own.masked_fill(span.hidden, torch.finfo(own.dtype).min)
+        weights = torch.softmax(torch.cat([shared, own], dim=-1), dim=-1).to(values.dtype)
+        outputs.append(torch.bmm(weights.view(heads, -1, keys.shape[1]), values).view(heads, -1, size, width))
+    joined = torch.cat(outputs, dim=2).view(1, -1, query.shape[2], width)
+    return joined.transpose(1, 2).contiguous(), None
+
+
+AttentionInterface.register(NAME, tree_attention)
+AttentionMaskInterface.register(NAME, sdpa_mask)

@@ -1,0 +1,257 @@
+"""The local engine: one set of weights, one worker thread, a queue that batches what many threads ask.
+
+DSPy calls a model once per request from many threads. The engine's worker collects the requests that wait: decisions on
+the same conversation share its computation (`utta.models.tree`), text requests with the same settings are generated in
+one batch. Adapters are held beside the base weights and switched per batch. There is one engine per base model in a
+process (`engine`).
+"""
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers.utils import logging as transformers_logging
+
+from utta.core.errors import UttaError
+from utta.core.files import read_json
+from utta.models import attention, tree
+from utta.models.catalogue import Located, fingerprint, locate
+from utta.models.render import DecisionRow, Renderer
+
+PASS_TOKENS = 4096  # tokens of one pass over decisions
+TEXT_BATCH = 32
+LINGER = 0.005  # seconds without a new request after which a batch starts
+
+
+@dataclass(frozen=True)
+class TextSettings:
+    """How text is generated. `temperature` 0 takes the likeliest token."""
+
+    max_tokens: int = 512
+    temperature: float = 0.0
+    top_p: float = 1.0
+    seed: int | None = None
+
+
+@dataclass
+class Text:
+    """Generated text, why it ended ("stop" or "length"), and the numbers of tokens read and written."""
+
+    text: str
+    finish_reason: str
+    input_tokens: int
+    output_tokens: int
+
+
+@dataclass(eq=False)
+class _Request:
+    adapter: str
+    work: DecisionRow | tuple[int, ...]
+    settings: TextSettings | None = None
+    streamer: Any = None
+    answer: Future = field(default_factory=Future)
+
+
+class Engine:
+    """Answers decisions and text requests from any thread with one model."""
+
+    def __init__(self, located: Located, dtype: torch.dtype | None = None):
+        transformers_logging.disable_progress_bar()
+        self.located = located
+        self.device = "cuda" if torch.cuda.is_available() else "cpu"
+        self.tokenizer = AutoTokenizer.from_pretrained(located.folder, local_files_only=True)
+        self.base = load_weights(located, dtype or best_dtype()).to(self.device).eval()
+        self.renderer = Renderer(self.tokenizer, located.name, most_tokens(self.base.config))
+        self.peft: Any = None
+        self._adapters: set[str] = set()
+        self._waiting: list[_Request] = []
+        self._changed = threading.Condition()
+        threading.Thread(target=self._work, daemon=True, name=f"utta {located.name}").start()
+
+    def __deepcopy__(self, memo: object) -> "Engine":
+        return self
+
+    def decide(self, row: DecisionRow, adapter: str = "") -> list[list[float]]:
+        """The probabilities of each criterion's levels; blocks until the answer is there."""
+        return self._ask(_Request(adapter, row)).result()
+
+    def generate(self, prompt: str, settings: TextSettings, adapter: str = "") -> Text:
+        """The continuation of a whole prompt (chat template applied); blocks until the answer is there."""
+        return self._ask(_Request(adapter, self._prompt(prompt, settings), settings)).result()
+
+    def stream(self, prompt: str, settings: TextSettings, adapter: str = "") -> Iterator[str]:
+        """The continuation in pieces, as they are written."""
+        from transformers import TextIteratorStreamer
+
+        streamer = TextIteratorStreamer(self.tokenizer, skip_prompt=True, skip_special_tokens=True)
+        request = self._ask(_Request(adapter, self._prompt(prompt, settings), settings, streamer))
+        request.add_done_callback(lambda _: streamer.end())
+        yield from filter(None, streamer)
+        request.result()
+
+    def add_adapter(self, folder: Path) -> str:
+        """Load LoRA weights made for these base weights; returns their fingerprint, the name to ask with."""
+        from peft import PeftModel
+
+        made_for = read_json(folder / "base.json")
+        if made_for["fingerprint"] != self.located.fingerprint:
+            raise UttaError(
+                f"The adapter {folder} was trained on {made_for['name']} ({made_for['fingerprint']}) and not on "
+                f"{self.located.name} ({self.located.fingerprint}); use it with its own base model."
+            )
+        name = fingerprint(folder)
+        with self._changed:  # the worker takes its batches under the same lock, so no batch sees a half-loaded adapter
+            if name not in self._adapters:
+                if self.peft is None:
+                    self.peft = PeftModel.from_pretrained(self.base, folder, adapter_name=name, autocast_adapter_dtype=False)
+                else:
+                    self.peft.load_adapter(folder, adapter_name=name, autocast_adapter_dtype=False)
+                self.peft.eval()
+                self._adapters.add(name)
+        return name
+
+    def _prompt(self, prompt: str, settings: TextSettings) -> tuple[int, ...]:
+        ids = tuple(self.tokenizer(prompt, add_special_tokens=False)["input_ids"])
+        if len(ids) + settings.max_tokens > self.renderer.max_tokens:
+            raise UttaError(
+                f"The prompt has {len(ids)} tokens and asks for {settings.max_tokens} more, and {self.located.name} holds "
+                f"{self.renderer.max_tokens}: shorten it or ask for fewer."
+            )
+        return ids
+
+    def _ask(self, request: _Request) -> Future:
+        with self._changed:
+            self._waiting.append(request)
+            self._changed.notify()
+        return request.answer
+
+    def _work(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._waiting)
+                # Requests of a conversation arrive in quick succession: wait until none has come for a moment.
+                while self._changed.wait(LINGER) and len(self._waiting) < 64:
+                    pass
+                batch = self._take()
+            try:
+                with torch.inference_mode(), self._active(batch[0].adapter):
+                    (self._decide if isinstance(batch[0].work, DecisionRow) else self._generate)(batch)
+            except BaseException as error:  # noqa: BLE001 — whoever asked must hear of it, and the worker must live
+                for request in batch:
+                    if not request.answer.done():
+                        request.answer.set_exception(error)
+
+    def _take(self) -> list[_Request]:
+        """The requests of the next pass: those that fit with the one that has waited longest."""
+        first = self._waiting[0]
+        alike = [
+            r for r in self._waiting if (r.adapter, r.settings, r.streamer) == (first.adapter, first.settings, first.streamer)
+        ]
+        if isinstance(first.work, DecisionRow):
+            taken: list[_Request] = []
+            for group in _by_conversation(alike):
+                size = tree.Group(tuple(r.work for r in taken + group if isinstance(r.work, DecisionRow))).tokens
+                if taken and size > PASS_TOKENS:
+                    break
+                taken += group
+        else:
+            taken = sorted(alike, key=lambda r: len(r.work))[:TEXT_BATCH]  # type: ignore[arg-type]
+        self._waiting = [r for r in self._waiting if r not in taken]
+        return taken
+
+    @contextmanager
+    def _active(self, adapter: str) -> Iterator[None]:
+        if self.peft is None:
+            yield
+        elif adapter:
+            self.peft.set_adapter(adapter)
+            yield
+        else:
+            with self.peft.disable_adapter():
+                yield
+
+    def _decide(self, batch: list[_Request]) -> None:
+        rows: dict[int, _Request] = {id(r.work): r for r in batch}
+        for groups in _passes(tree.group_rows([r.work for r in batch], PASS_TOKENS)):  # type: ignore[misc]
+            probabilities = [log.exp().tolist() for log in tree.log_probabilities(self.base, groups)]
+            for group in groups:
+                for row in group.rows:
+                    mine, probabilities = probabilities[: len(row.suffixes)], probabilities[len(row.suffixes) :]
+                    rows[id(row)].answer.set_result(mine)
+
+    def _generate(self, batch: list[_Request]) -> None:
+        settings = batch[0].settings
+        assert settings is not None
+        prompts = [list(r.work) for r in batch]  # type: ignore[arg-type]
+        inputs = self.tokenizer.pad({"input_ids": prompts}, padding_side="left", return_tensors="pt").to(self.device)
+        if settings.seed is not None:
+            torch.manual_seed(settings.seed)
+        sampling: dict[str, Any] = {"do_sample": False}
+        if settings.temperature > 0:
+            sampling = {"do_sample": True, "temperature": settings.temperature, "top_p": settings.top_p}
+        outputs = self.base.generate(
+            **inputs, max_new_tokens=settings.max_tokens, streamer=batch[0].streamer, use_cache=True, **sampling
+        )
+        for request, prompt, output in zip(batch, prompts, outputs, strict=True):
+            new = output[inputs["input_ids"].shape[1] :].tolist()
+            ends = [i for i, token in enumerate(new) if token == self.tokenizer.eos_token_id]
+            written = new[: ends[0]] if ends else new
+            text = self.tokenizer.decode(written, skip_special_tokens=True)
+            request.answer.set_result(Text(text, "stop" if ends else "length", len(prompt), len(written)))
+
+
+def _by_conversation(requests: list[_Request]) -> list[list[_Request]]:
+    groups: dict[str, list[_Request]] = {}
+    for request in requests:
+        assert isinstance(request.work, DecisionRow)
+        groups.setdefault(request.work.shared, []).append(request)
+    return list(groups.values())
+
+
+def _passes(groups: list[tree.Group]) -> Iterator[list[tree.Group]]:
+    """Groups in passes of at most about `PASS_TOKENS` tokens."""
+    now: list[tree.Group] = []
+    for group in groups:
+        if now and sum(g.tokens for g in now) + group.tokens > PASS_TOKENS:
+            yield now
+            now = []
+        now.append(group)
+    if now:
+        yield now
+
+
+def load_weights(located: Located, dtype: torch.dtype) -> Any:
+    """The base model in `dtype` with the attention that `utta.models.tree` needs; safetensors only, no remote code."""
+    return AutoModelForCausalLM.from_pretrained(
+        located.folder,
+        dtype=dtype,
+        attn_implementation=attention.NAME,
+        use_safetensors=True,
+        local_files_only=True,
+    )
+
+
+def best_dtype() -> torch.dtype:
+    """bf16 where the processor or GPU computes in it, else float32."""
+    if torch.cuda.is_available():
+        return torch.bfloat16
+    capable: Callable[[], bool] = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
+    return torch.bfloat16 if capable() else torch.float32
+
+
+def most_tokens(config: Any) -> int:
+    """The longest prompt that the model reads as trained; a sliding window would hide the prompt's start from its end."""
+    return min(config.max_position_embeddings, getattr(config, "sliding_window", None) or config.max_position_embeddings)
+
+
+@lru_cache(maxsize=4)
+def engine(name: str) -> Engine:
+    """The one engine of this process for a base model."""
+    return Engine(locate(name))

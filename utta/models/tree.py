@@ -1,0 +1,139 @@
+"""Reading many decisions in one pass: every shared part is computed once.
+
+The plain way runs one whole prompt per decision. Here the prompts of several conversations form a tree, laid out as one
+flat sequence: the rubric, then conversation by conversation its turns and the responses to it, and after each response
+its criteria, a few tokens each. A token sees what stands before it in its own prompt and nothing else, and takes the
+position that it has there, so the result equals the plain way's (float32: to rounding). With gradients on, the same
+functions train. Nothing is padded, and the large matrix products run over all tokens at once.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from utta.models.attention import Span
+from utta.models.render import DecisionRow, common_prefix
+
+BLOCK = 160  # response tokens that attend together: fewer make small matrix products, more compute what is hidden
+
+
+@dataclass(frozen=True)
+class Group:
+    """The responses to one conversation. `prefix` is the number of leading tokens that they share."""
+
+    rows: tuple[DecisionRow, ...]
+    prefix: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        shared = min(common_prefix(r.trunk for r in self.rows), min(len(r.trunk) for r in self.rows))
+        object.__setattr__(self, "prefix", shared)
+
+    @property
+    def tokens(self) -> int:
+        """The number of tokens that a pass over the group alone computes."""
+        return self.prefix + sum(len(r.trunk) - self.prefix + sum(map(len, r.suffixes)) for r in self.rows)
+
+    @property
+    def decisions(self) -> int:
+        return sum(len(r.suffixes) for r in self.rows)
+
+
+def group_rows(rows: Iterable[DecisionRow], most_tokens: int = 3072) -> list[Group]:
+    """Groups of the rows that share a conversation, in order of first appearance, each of at most about `most_tokens`
+    tokens, so that a pass fits into memory."""
+    by_conversation: dict[str, list[DecisionRow]] = {}
+    for row in rows:
+        by_conversation.setdefault(row.shared, []).append(row)
+    groups = []
+    for members in by_conversation.values():
+        taken: list[DecisionRow] = []
+        for row in members:
+            if taken and Group((*taken, row)).tokens > most_tokens:
+                groups.append(Group(tuple(taken)))
+                taken = []
+            taken.append(row)
+        groups.append(Group(tuple(taken)))
+    return groups
+
+
+@dataclass
+class Layout:
+    """A flat sequence: `ids`, `positions` [1, tokens], its `spans`, and `readouts` [decisions], the place of each
+    read-out, group by group, response by response, criterion by criterion."""
+
+    ids: torch.Tensor
+    positions: torch.Tensor
+    spans: list[Span]
+    readouts: torch.Tensor
+
+
+def lay_out(groups: Sequence[Group]) -> Layout:
+    """The flat sequence of some groups; what all of them share (the rubric) stands first, once."""
+    root = min(common_prefix(g.rows[0].trunk for g in groups), min(g.prefix for g in groups)) if len(groups) > 1 else 0
+    ids, positions, readouts, spans = list(groups[0].rows[0].trunk[:root]), list(range(root)), [], []
+    if root:
+        spans.append(Span(0, root, [], _after(root)))
+    for group in groups:
+        sees = [(0, root)] if root else []
+        start = len(ids)
+        if group.prefix > root:
+            ids += group.rows[0].trunk[root : group.prefix]
+            positions += range(root, group.prefix)
+            spans.append(Span(start, len(ids), list(sees), _after(group.prefix - root)))
+            sees.append((start, len(ids)))
+        start = len(ids)
+        branches: list[tuple[int, int]] = []
+        for i, row in enumerate(group.rows):
+            if branches and len(ids) - start + len(row.trunk) - group.prefix > BLOCK:
+                spans.append(Span(start, len(ids), sees, _apart(branches)))
+                start, branches = len(ids), []
+            for j, tokens in enumerate((row.trunk[group.prefix :], *row.suffixes)):
+                first = len(row.trunk) if j else group.prefix
+                ids += tokens
+                positions += range(first, first + len(tokens))
+                branches += [(i, j)] * len(tokens)
+                if j:
+                    readouts.append(len(ids) - 1)
+        spans.append(Span(start, len(ids), sees, _apart(branches)))
+    return Layout(torch.tensor([ids]), torch.tensor([positions]), spans, torch.tensor(readouts))
+
+
+def _after(length: int) -> torch.Tensor:
+    return torch.ones(length, length, dtype=torch.bool).triu(1)
+
+
+def _apart(branches: list[tuple[int, int]]) -> torch.Tensor:
+    """What is hidden among tokens labelled (response, branch): other responses, other criteria, and what comes later."""
+    response, branch = torch.tensor(branches).unbind(1)
+    same = response[:, None] == response[None, :]
+    in_sight = (branch[:, None] == branch[None, :]) | (branch[None, :] == 0)
+    return ~(same & in_sight) | _after(len(branches))
+
+
+def log_probabilities(model: Any, groups: Sequence[Group]) -> list[torch.Tensor]:
+    """The log-probabilities of a decision's levels, for each decision of the groups in order; float32."""
+    base = model.get_base_model() if hasattr(model, "get_base_model") else model
+    head = base.get_output_embeddings().weight
+    layout, device = lay_out(groups), head.device
+    for span in layout.spans:
+        span.hidden = span.hidden.to(device)
+    hidden = base.get_decoder()(
+        input_ids=layout.ids.to(device),
+        position_ids=layout.positions.to(device),
+        # Any four-dimensional mask keeps Transformers from building its own; the spans say who sees what.
+        attention_mask=torch.ones(1, 1, 1, 1, dtype=torch.bool, device=device),
+        use_cache=False,
+        spans=layout.spans,
+    ).last_hidden_state
+    codes = [c for group in groups for row in group.rows for c in row.codes]
+    return read_out(hidden[0, layout.readouts.to(device)], head, codes)
+
+
+def read_out(hidden: torch.Tensor, head: torch.Tensor, codes: Sequence[Sequence[int]]) -> list[torch.Tensor]:
+    """Log-probabilities over the level codes of each decision: only these rows of the vocabulary head are used."""
+    used = sorted({c for row in codes for c in row})
+    with torch.autocast(hidden.device.type, enabled=False):
+        logits = hidden.float() @ head[torch.tensor(used, device=head.device)].float().T
+        return [torch.log_softmax(row[[used.index(c) for c in ids]], dim=-1) for row, ids in zip(logits, codes, strict=True)]

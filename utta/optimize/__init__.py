@@ -1,0 +1,1 @@
+"""Better prompts: which demonstrations a judge is shown, and how its probabilities become levels."""

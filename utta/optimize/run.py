@@ -1,0 +1,132 @@
+"""`optimize`: a better-prompted judge from expert labels, without training weights.
+
+Few-shot selection tries sets of labelled demonstrations, drawn from the training file by DSPy's `LabeledFewShot`, against
+no demonstrations at all; the objective is what calibration can promise on validation: macro-F1 with level weights that
+were fitted on other problems. Then the winner's weights are fitted on validation. `calibrate` does the last step alone.
+
+    out/run.json, out/candidate-0 …   what was asked, and each candidate's predictions: a killed run goes on with them
+    out/program.json, rubric.yaml, manifest.json     the finished program
+"""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dspy.teleprompt import LabeledFewShot
+
+from utta.core.errors import UttaError
+from utta.core.files import read_json, sha256
+from utta.core.runs import claim
+from utta.evaluate.calibrate import beside_reanchor, calibrate, examples, weighted_macro_f1
+from utta.evaluate.predict import predict
+from utta.evaluate.results import by_decision, cluster, number
+from utta.evaluate.run import data_rubric, labelled_criteria
+from utta.programs.evaluator import TeachingEvaluator
+from utta.programs.folder import open_program, save_program
+from utta.records.read import read_reviews
+from utta.records.review import Review
+
+OPTIMIZERS = ("calibrate", "fewshot")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What an optimisation is asked to do. `shots` are the numbers of demonstrations tried, `tries` the sets of each."""
+
+    program: str
+    train: Path
+    validation: Path
+    out: Path
+    model: str | None = None
+    rubric: str | None = None
+    criteria: tuple[str, ...] = ()
+    optimizer: str = "fewshot"
+    shots: tuple[int, ...] = (2, 4)
+    tries: int = 2
+    seed: int = 0
+
+
+def optimize(asked: Asked) -> dict[str, Any]:
+    """Choose demonstrations, calibrate, save; returns the manifest. The same request again goes on where it was."""
+    if asked.optimizer not in OPTIMIZERS:
+        raise UttaError(f"There is no optimizer {asked.optimizer!r}; choose {' or '.join(OPTIMIZERS)}.")
+    rubric = data_rubric(asked.train, asked.rubric) if asked.program == "evaluator" else None
+    train, validation = read_reviews(asked.train, rubric).reviews, read_reviews(asked.validation, rubric).reviews
+    if rubric:
+        rubric = rubric.only(labelled_criteria(rubric, train, asked.criteria))
+    program = open_program(asked.program, rubric, asked.model)
+    if shared := sorted({cluster(r) for r in train} & {cluster(r) for r in validation}):
+        raise UttaError(
+            f"{len(shared)} problems stand in both {asked.train} and {asked.validation} (the first: {shared[0]}); "
+            "split by problem with 'utta data split'."
+        )
+    config = _config(asked, program.module)
+    claim(asked.out, config)
+    if (asked.out / "manifest.json").is_file():
+        return read_json(asked.out / "manifest.json")
+    model = program.load_model()
+    tried = []
+    for number_, (name, candidate) in enumerate(_candidates(asked, program.module, train)):
+        folder = asked.out / f"candidate-{number_}"
+        folder.mkdir(exist_ok=True)
+        answers = by_decision(predict(candidate, validation, folder, f"Trying {name}")["predictions"])
+        tried.append((weighted_macro_f1(candidate, validation, answers), name, candidate, answers))
+    # Demonstrations must earn their tokens: among equals the first, with the fewest, wins.
+    score, name, best, answers = max(tried, key=lambda t: t[0])
+    calibration = calibrate(best, validation, answers)
+    manifest = {
+        "model": program.model_name,
+        "model_version": model.version,
+        "adapter": program.manifest.get("adapter"),
+        "train": config["train"] | {"records": len(train)},
+        "validation": config["validation"] | {"records": len(validation)},
+        "optimizer": asked.optimizer,
+        "chosen": name,
+        "candidates": [{"demonstrations": n, "macro_f1_weighted": number(s)} for s, n, *_ in tried],
+        "calibration": {
+            "on": "validation",
+            "criteria": calibration,
+            "halves": beside_reanchor(best, validation, answers),
+        },
+    }
+    if program.adapter:
+        _copy_adapter(program.adapter, asked.out)
+    save_program(asked.out, best, manifest)
+    return read_json(asked.out / "manifest.json")
+
+
+def _candidates(asked: Asked, program: TeachingEvaluator, train: Sequence[Review]) -> list[tuple[str, TeachingEvaluator]]:
+    """The program as it is, and for few-shot the same with sets of demonstrations: fully labelled, from many problems."""
+    found = [("as it was", program.deepcopy())]
+    if asked.optimizer == "calibrate":
+        return found
+    full = [r for r in train if all(c.id in r.levels for c in program.rubric.criteria)]
+    for shots in asked.shots:
+        for attempt in range(asked.tries):
+            order = random.Random(f"{asked.seed}-{attempt}").sample(full, len(full))
+            # One response per problem, so that demonstrations differ.
+            several = list({cluster(r): r for r in order}.values())[: max(shots, 1)]
+            if len(several) == shots:
+                compiled = LabeledFewShot(k=shots).compile(program, trainset=examples(program, several), sample=False)
+                found.append((f"{shots} demonstrations, set {attempt + 1}", compiled))
+    return found
+
+
+def _config(asked: Asked, program: TeachingEvaluator) -> dict[str, Any]:
+    return {
+        "kind": "optimization",
+        "program": asked.program,
+        "model": asked.model,
+        "rubric": {"hash": program.rubric.hash},
+        "train": {"file": str(asked.train), "sha256": sha256(asked.train)},
+        "validation": {"file": str(asked.validation), "sha256": sha256(asked.validation)},
+        "optimizer": [asked.optimizer, list(asked.shots), asked.tries, asked.seed],
+    }
+
+
+def _copy_adapter(adapter: Path, out: Path) -> None:
+    import shutil
+
+    shutil.copytree(adapter, out / "adapter", dirs_exist_ok=True)

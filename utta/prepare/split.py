@@ -1,0 +1,116 @@
+"""Part reviews into training, validation and test data, so that no problem stands in two parts.
+
+    train, validation, test = split_by(reviews, "problem", (70, 10, 20), seed=0)
+
+The same reviews, ratios and seed give the same parts on every machine. A split folder holds `train.jsonl`,
+`validation.jsonl`, `test.jsonl` and the manifest `split.json`, which is written last: without it, a split is not whole.
+It does not balance labels or responders over the parts.
+"""
+
+import random
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from utta.core.errors import UttaError
+from utta.core.files import sha256, write_json
+from utta.records.read import read_reviews, write_reviews
+from utta.records.review import Review
+
+PARTS = ("train", "validation", "test")
+RATIOS = (70.0, 10.0, 20.0)
+KEYS = ("problem", "dialogue_id")
+
+
+def split_by(
+    reviews: Sequence[Review], key: str = "problem", ratios: Sequence[float] = RATIOS, seed: int = 0
+) -> tuple[list[Review], list[Review], list[Review]]:
+    """Reviews for training, validation and test, each in the order given.
+
+    `key` is what must not stand in two parts, "problem" or "dialogue_id"; a review without a problem counts as one
+    problem with the rest of its dialogue. `ratios` are three positive shares of the reviews, of any sum; each part
+    comes near to its share and has at least one problem. Raises `UttaError` when there are fewer than 3 problems, or
+    when the key or the ratios cannot be used.
+    """
+    if key not in KEYS:
+        raise UttaError(f"Reviews cannot be split by {key!r}; use {' or '.join(KEYS)}.")
+    if len(ratios) != 3 or not all(0 < ratio < float("inf") for ratio in ratios):
+        raise UttaError(
+            f"The ratios {'/'.join(f'{r:g}' for r in ratios)} are not three positive numbers; use 70/10/20."
+        )
+    sizes = Counter(_group(review, key) for review in reviews)
+    if len(sizes) < 3:
+        raise UttaError(
+            f"The reviews have {len(sizes)} distinct {key} values, and a split into {' / '.join(PARTS)} needs 3; "
+            "add reviews, or set the field on each."
+        )
+    part_of = _fill(sizes, ratios, seed)
+    parts: tuple[list[Review], list[Review], list[Review]] = ([], [], [])
+    for review in reviews:
+        parts[part_of[_group(review, key)]].append(review)
+    return parts
+
+
+def _group(review: Review, key: str) -> str:
+    return getattr(review, key) or f"dialogue {review.dialogue_id}"
+
+
+def _fill(sizes: Counter[str], ratios: Sequence[float], seed: int) -> dict[str, int]:
+    """Deal the groups, in an order drawn from `seed`, each to the part that lacks the most reviews.
+
+    No part ends above its share by more than one group, because a part that lacks the most lacks something. The last
+    groups go to the parts that have none.
+    """
+    order = sorted(sizes)
+    random.Random(seed).shuffle(order)
+    lack = [sizes.total() * ratio / sum(ratios) for ratio in ratios]
+    empty = list(range(len(ratios)))
+    part_of: dict[str, int] = {}
+    for dealt, group in enumerate(order):
+        choice = empty if len(order) - dealt <= len(empty) else range(len(ratios))
+        part = max(choice, key=lambda i: lack[i])
+        empty = [i for i in empty if i != part]
+        part_of[group] = part
+        lack[part] -= sizes[group]
+    return part_of
+
+
+def split_file(
+    path: Path | str, out: Path | str, key: str = "problem", ratios: Sequence[float] = RATIOS, seed: int = 0
+) -> dict[str, Any]:
+    """Split a file of reviews into a folder; returns the manifest, which `split.json` holds.
+
+    The manifest names the input and each part with its SHA-256, seed, ratios, counts and problems. Bad lines are put
+    aside in `rejects.jsonl` in the folder. Raises `UttaError` as `read_reviews` and `split_by` do.
+    """
+    path, out = Path(path), Path(out)
+    result = read_reviews(path, rejects=out / "rejects.jsonl")
+    parts = split_by(result.reviews, key, ratios, seed)
+    manifest = out / "split.json"
+    manifest.unlink(missing_ok=True)  # a kill between two parts must not leave a manifest that vouches for both
+    value = {
+        "kind": "split",
+        "schema_version": 1,
+        "input": {"file": str(path), "sha256": sha256(path), "reviews": len(result.reviews), "rejects": result.rejects},
+        "by": key,
+        "seed": seed,
+        "ratios": list(ratios),
+        "parts": {name: _write_part(out / f"{name}.jsonl", part, key) for name, part in zip(PARTS, parts, strict=True)},
+        "note": result.note,
+    }
+    write_json(manifest, value)
+    return value
+
+
+def _write_part(path: Path, reviews: list[Review], key: str) -> dict[str, Any]:
+    """Write one part; returns what the manifest says of it."""
+    write_reviews(path, reviews)
+    return {
+        "file": path.name,
+        "sha256": sha256(path),
+        "reviews": len(reviews),
+        "dialogues": len({review.dialogue_id for review in reviews}),
+        "problems": len({_group(review, "problem") for review in reviews}),
+        "names": sorted({_group(review, key) for review in reviews}),
+    }

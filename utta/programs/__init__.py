@@ -1,0 +1,1 @@
+"""The DSPy programs, and the folders they are kept in."""

@@ -1,0 +1,58 @@
+"""TeachingEvaluator: judges a teacher's response on every criterion of a rubric, in one call, a batch or a file.
+
+    evaluator = TeachingEvaluator(Rubric.load("data/rubrics/utta.yaml"))
+    evaluator.use(load_model("smollm2-135m-q4"))
+    judged = evaluator(grade_level="4", subject="reading", context="", conversation="Student: …", teacher_response="…")
+    judged["accuracy"].value, judged["accuracy"].probabilities, judged.effectiveness
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import dspy
+
+from signatures.evaluation import judge_signature
+from signatures.rubric import Rubric
+from utta.models.load import Model
+
+THREADS = 64  # requests under way at once: a local engine shares what they have in common
+
+
+class TeachingEvaluator(dspy.Module):
+    """One `Choice` per criterion with the probabilities of its levels, and `effectiveness` in [0, 1]. It only decides;
+    `ResponseCoach` writes."""
+
+    name = "evaluator"
+
+    def __init__(self, rubric: Rubric):
+        super().__init__()
+        self.rubric = rubric
+        self.judge = dspy.Predict(judge_signature(rubric))
+
+    def use(self, model: Model) -> "TeachingEvaluator":
+        """Answer with `model` from now on."""
+        self.judge.lm = model.decisions
+        return self
+
+    def forward(self, **inputs: str) -> dspy.Prediction:
+        prediction = self.judge(**inputs)
+        prediction["effectiveness"] = effectiveness(
+            self.rubric, {c.id: prediction[c.id].probabilities or {} for c in self.rubric.criteria}
+        )
+        return prediction
+
+    def batch_judge(self, inputs: Iterable[Mapping[str, str]], threads: int = THREADS) -> list[dspy.Prediction]:
+        """Judge many responses at once, in order; a failure of one is raised."""
+        runner = dspy.Parallel(num_threads=threads, max_errors=1, disable_progress_bar=True, timeout=0)
+        return runner([(self, dict(i)) for i in inputs])
+
+
+def effectiveness(rubric: Rubric, probabilities: Mapping[str, Mapping[str, float]]) -> float:
+    """Teaching effectiveness in [0, 1]: the mean over criteria, by their weights, of the expected value of the level."""
+    total = weights = 0.0
+    for criterion in rubric.criteria:
+        p: Mapping[str, Any] = probabilities.get(criterion.id) or {}
+        if mass := sum(p.values()):
+            total += criterion.weight * sum(p[level.label] * level.value for level in criterion.levels) / mass
+            weights += criterion.weight
+    return total / weights if weights else 0.0

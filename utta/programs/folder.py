@@ -1,0 +1,114 @@
+"""A program's folder: its DSPy state, the rubric it was made for, its adapter, and a manifest that says how it came about.
+
+    program.json    DSPy state as JSON, without a language model
+    rubric.yaml     the rubric; the loader builds the signature from it, because DSPy restores state by position and would
+                    put it onto another rubric without a word
+    manifest.json   model, hashes of weights, rubric and data, figures, versions
+    adapter/        LoRA weights in PEFT's format, when there are any
+"""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from signatures.rubric import Rubric, RubricError
+from utta.core.errors import UttaError
+from utta.core.files import read_json, write_json, write_text
+from utta.models.catalogue import DEFAULT
+from utta.models.load import Model, load
+from utta.programs.evaluator import TeachingEvaluator
+
+UNOPTIMISED = ("evaluator",)
+
+
+@dataclass
+class Program:
+    """A program with the model it runs on. `folder` is None for an unoptimised one."""
+
+    name: str
+    module: TeachingEvaluator
+    model_name: str
+    folder: Path | None = None
+    manifest: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def adapter(self) -> Path | None:
+        """The folder of the program's LoRA weights, if it has any."""
+        return self.folder / "adapter" if self.folder and (self.folder / "adapter").is_dir() else None
+
+    def load_model(self, cache: bool = True) -> Model:
+        """Load the program's model and let the program answer with it."""
+        model = load(self.model_name, self.adapter, cache)
+        self.module.use(model)
+        return model
+
+
+def open_program(name_or_folder: str, rubric: Rubric | None = None, model: str | None = None) -> Program:
+    """The program in a folder, or the unoptimised one of that name with `rubric`.
+
+    `model` names another model for a program without an adapter. Raises `UttaError` for a folder that is not a program's
+    or was changed.
+    """
+    if name_or_folder in UNOPTIMISED:
+        if rubric is None:
+            raise UttaError("An unoptimised evaluator needs a rubric; name one with --rubric.")
+        return Program(name_or_folder, TeachingEvaluator(rubric), model or DEFAULT)
+    folder = Path(name_or_folder)
+    if not (folder / "manifest.json").is_file():
+        raise UttaError(
+            f"{name_or_folder!r} is no program: give {' or '.join(UNOPTIMISED)}, or a folder that 'utta optimize' or "
+            "'utta distill' finished."
+        )
+    manifest = read_json(folder / "manifest.json")
+    kept = _kept_rubric(folder, manifest)
+    module = TeachingEvaluator(kept)
+    module.load_state(read_json(folder / "program.json"))
+    base = manifest["model"]
+    if model and model != base and manifest.get("adapter"):
+        raise UttaError(f"{folder} holds an adapter for {base}, so it cannot run on {model}; leave --model out.")
+    return Program(manifest["program"], module, model or base, folder, manifest)
+
+
+def _kept_rubric(folder: Path, manifest: dict[str, Any]) -> Rubric:
+    try:
+        rubric = Rubric.load(folder / "rubric.yaml")
+    except (OSError, RubricError) as error:
+        raise UttaError(f"The rubric in {folder} cannot be read ({error}); make the program anew.") from None
+    if rubric.hash != manifest["rubric"]["hash"]:
+        raise UttaError(
+            f"{folder}/rubric.yaml was changed after the program was made (its hash is {rubric.hash}, not "
+            f"{manifest['rubric']['hash']}); put it back, or make the program anew."
+        )
+    return rubric
+
+
+def save_program(folder: Path, module: TeachingEvaluator, manifest: dict[str, Any]) -> None:
+    """Write a program's folder; the manifest comes last, so a folder with a manifest is whole."""
+    bound, module.judge.lm = module.judge.lm, None
+    try:
+        state = module.dump_state()
+    finally:
+        module.judge.lm = bound
+    write_json(folder / "program.json", state)
+    write_text(folder / "rubric.yaml", module.rubric.dump())
+    head = {
+        "kind": "program",
+        "schema_version": 1,
+        "program": module.name,
+        "rubric": {"id": module.rubric.id, "hash": module.rubric.hash, "criteria": [c.id for c in module.rubric.criteria]},
+        "created": now(),
+        "versions": versions(),
+    }
+    write_json(folder / "manifest.json", head | manifest)
+
+
+def now() -> str:
+    """The time as an ISO 8601 string in UTC, to the second."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def versions() -> dict[str, str]:
+    """The versions of what a figure depends on."""
+    return {name: version(name) for name in ("utta", "dspy", "torch", "transformers", "peft")}

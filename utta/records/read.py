@@ -1,0 +1,255 @@
+"""Read and write files of reviews: JSON Lines, one review a line, UTF-8.
+
+    result = read_reviews("reviews.jsonl", rubric)
+    write_reviews("copy.jsonl", result.reviews)
+
+Reading streams and drops nothing in silence: a bad line becomes a `Fault` that says `file:line: what is wrong, what was
+seen`, is put aside in a rejects file and counted. Blank lines are skipped. It does not mend anything, and it does not
+read other layouts: that is `utta.sources`.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from utta.core.errors import UttaError, shorten
+from utta.core.files import write_lines
+from utta.records.review import Review
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
+    from signatures.rubric import Rubric
+
+LINE_LIMIT = 5_000_000
+"""The longest line that is read, in bytes; a longer one is a fault, and no more than this of it is held in memory."""
+
+KEPT_OF_LONG_LINE = 1000
+BOM = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing in a file that could not be used. `line` counts from 1: lines, or `unit` "entry" in a JSON list."""
+
+    file: str
+    line: int
+    fault: str
+    raw: str
+    unit: str = "line"
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}" if self.unit == "line" else f"{self.file}: {self.unit} {self.line}"
+        return f"{place}: {self.fault}"
+
+    def as_json(self) -> dict[str, Any]:
+        """The fault as a line of a rejects file."""
+        return {"file": self.file, self.unit: self.line, "fault": self.fault, "raw": self.raw}
+
+
+@dataclass(frozen=True)
+class ReadResult:
+    """The good reviews of a file, and what was put aside: how many lines, where, and what was wrong with each."""
+
+    reviews: list[Review]
+    rejects: int
+    rejects_path: Path | None
+    faults: list[str]
+
+    @property
+    def note(self) -> str:
+        """One sentence on what was put aside, for the user; empty when nothing was."""
+        return rejects_note(self.faults, self.rejects_path)
+
+
+def read_reviews(path: Path | str, rubric: "Rubric | None" = None, rejects: Path | None = None) -> ReadResult:
+    """Read every review of a file.
+
+    With a `rubric`, a criterion or label outside it is a fault. Bad lines are written to `rejects`, by default
+    `NAME.rejects.jsonl` beside the file; it is written only when there are any. Raises `UttaError` when the file is
+    missing, empty or without a single good review.
+    """
+    path = Path(path)
+    reviews: list[Review] = []
+    faults: list[Fault] = []
+    for item in scan_reviews(path, rubric):
+        if isinstance(item, Fault):
+            faults.append(item)
+        else:
+            reviews.append(item)
+    place = put_aside(faults, rejects or rejects_beside(path))
+    if not reviews:
+        raise no_reviews(path, faults)
+    return ReadResult(reviews, len(faults), place, [str(fault) for fault in faults])
+
+
+def scan_reviews(path: Path | str, rubric: "Rubric | None" = None) -> Iterator[Review | Fault]:
+    """Each line of a file as a review or a fault, in order; `UttaError` when the file cannot be opened."""
+    path = Path(path)
+    lines: dict[str, int] = {}
+    for number, line, size in _numbered_lines(path):
+        try:
+            review = _review(line, size)
+            _check_labels(review, rubric)
+            if review.id in lines:
+                raise ValueError(f"the review {review.id} already stands on line {lines[review.id]}")
+        except (ValueError, RecursionError) as error:
+            raw = line if size == len(line) else line[:KEPT_OF_LONG_LINE]
+            text = raw.decode("utf-8", "backslashreplace").rstrip("\r\n")
+            yield Fault(str(path), number, _plain(error), text)
+        else:
+            lines[review.id] = number
+            yield review
+
+
+def write_reviews(path: Path | str, reviews: Iterable[Review]) -> int:
+    """Write reviews as JSON Lines, whole or not at all; returns how many."""
+    return write_lines(Path(path), (review.model_dump(mode="json") for review in reviews))
+
+
+def rejects_beside(path: Path) -> Path:
+    """The default rejects file of a data file."""
+    return path.with_name(f"{path.stem}.rejects.jsonl")
+
+
+def put_aside(faults: list[Fault], place: Path) -> Path | None:
+    """Write the faulty lines to `place`, whole or not at all; returns the place, or None when there are no faults."""
+    if not faults:
+        return None
+    try:
+        write_lines(place, (fault.as_json() for fault in faults))
+    except OSError as error:
+        raise UttaError(
+            f"{len(faults)} faulty lines (the first: {faults[0]}) cannot be put aside in {place} "
+            f"({error.strerror or error}); free some space, or work on a copy in a folder you may write to."
+        ) from None
+    return place
+
+
+def rejects_note(faults: list[str], place: Path | None) -> str:
+    """One sentence on what was put aside; empty when nothing was."""
+    if not faults:
+        return ""
+    count = "1 faulty line was" if len(faults) == 1 else f"{len(faults)} faulty lines were"
+    return f"{count} put aside in {place}; the first: {faults[0]}."
+
+
+def no_reviews(path: Path, faults: list[Fault]) -> UttaError:
+    """The error for a file that holds no good review."""
+    if not faults:
+        return UttaError(f"{path} holds no reviews: it is empty; give a file with one review (JSON) a line.")
+    count = "its only one is" if len(faults) == 1 else f"all {len(faults)} are"
+    return UttaError(f"{path} holds no usable review: {count} faulty, the first: {faults[0]}.")
+
+
+def _numbered_lines(path: Path) -> Iterator[tuple[int, bytes, int]]:
+    """Each line that is not blank: its number, its bytes (at most `LINE_LIMIT` + 1), its full size in bytes."""
+    try:
+        with open(path, "rb") as file:
+            number = 0
+            while line := file.readline(LINE_LIMIT + 1):
+                number += 1
+                size, piece = len(line), line
+                while len(line) > LINE_LIMIT and piece and not piece.endswith(b"\n"):
+                    piece = file.readline(LINE_LIMIT)
+                    size += len(piece)
+                if number == 1 and line.startswith(BOM):
+                    line, size = line[len(BOM) :], size - len(BOM)
+                if line.strip():
+                    yield number, line, size
+    except FileNotFoundError:
+        raise UttaError(f"There is no file {path}; check the path.") from None
+    except OSError as error:
+        raise UttaError(f"{path} cannot be read ({error.strerror or error}); give a file of reviews.") from None
+
+
+def _review(line: bytes, size: int) -> Review:
+    """The review on one line; raises `ValueError` (pydantic's included) or `RecursionError`."""
+    if size > LINE_LIMIT + 1:
+        raise ValueError(f"the line is {size / 1e6:.1f} MB long, over the limit of {LINE_LIMIT / 1e6:g} MB")
+    if b"\0" in line:
+        raise ValueError(
+            f"the line holds {line.count(0)} NUL bytes, as UTF-16 text or a damaged file does; save the file as UTF-8"
+        )
+    value = json.loads(line.rstrip().decode("utf-8"), object_pairs_hook=_without_repeats)
+    if not isinstance(value, dict):
+        raise ValueError(f"the line is not a JSON object {{…}}, seen {shorten(json.dumps(value))!r}")
+    return Review.model_validate(value)
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object; a field that stands twice is a fault, because one of the two would vanish."""
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the field {shorten(twice)!r} stands twice in one object")
+    return fields
+
+
+def _check_labels(review: Review, rubric: "Rubric | None") -> None:
+    """Raise `ValueError` when a level's criterion or label is not in the rubric."""
+    if rubric is None:
+        return
+    known = {criterion.id: criterion.labels for criterion in rubric.criteria}
+    for criterion, label in review.levels.items():
+        if criterion not in known:
+            has = ", ".join(known)
+            raise ValueError(f"the criterion {shorten(criterion)!r} is not in the rubric {rubric.id}, which has {has}")
+        if label not in known[criterion]:
+            has = ", ".join(repr(x) for x in known[criterion])
+            raise ValueError(
+                f"the label {shorten(label)!r} of {criterion} is not in the rubric {rubric.id}, which has {has}"
+            )
+
+
+def _plain(error: Exception) -> str:
+    """What is wrong with a line, in plain words, and what was seen there."""
+    if isinstance(error, ValidationError):
+        return plain_faults(error)
+    if isinstance(error, UnicodeDecodeError):
+        seen = error.object[error.start]
+        return (
+            f"the line is not UTF-8 text, seen byte 0x{seen:02X} at position {error.start + 1}; save the file as UTF-8"
+        )
+    if isinstance(error, json.JSONDecodeError):
+        what = error.msg.lower().removesuffix(" at")
+        around = shorten(error.doc[max(0, error.pos - 20) : error.pos + 20])
+        return f"the line is not valid JSON ({what} at column {error.colno}), seen {around!r}"
+    if isinstance(error, RecursionError):
+        return "the line is nested too deeply"
+    return str(error)
+
+
+def plain_faults(error: ValidationError) -> str:
+    """A pydantic error as one plain sentence; at most three of its faults are spelled out."""
+    details = error.errors(include_url=False)
+    more = f"; and {len(details) - 3} more" if len(details) > 3 else ""
+    return "; ".join(_field_fault(detail) for detail in details[:3]) + more
+
+
+def _field_fault(detail: "ErrorDetails") -> str:
+    """One fault of one field. The types are pydantic's names for what went wrong."""
+    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in detail["loc"]).removeprefix(".")
+    field, seen = shorten(path), repr(shorten(detail["input"]))
+    match detail["type"]:
+        case "missing":
+            return f"the field {field!r} is missing"
+        case "extra_forbidden":
+            return f"the field {field!r} is unknown, seen {seen}"
+        case "string_type":
+            return f"the field {field!r} is not text, seen {seen}"
+        case "string_unicode":  # pydantic's own check, where a pattern is asked for
+            return f"the field {field!r} holds half of a surrogate pair, which is not text"
+        case "string_pattern_mismatch":
+            return f"the field {field!r} is blank, seen {seen}"
+        case "value_error":
+            what = detail["msg"].removeprefix("Value error, ")
+            return f"the field {field!r} {what}" if field else what
+        case _:
+            what = detail["msg"].removeprefix("Input ")
+            return f"the field {field!r} {what}, seen {seen}"

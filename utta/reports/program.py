@@ -1,0 +1,128 @@
+"""A program that `utta optimize` or `utta distill` wrote: its manifest in brief.
+
+    utta report PROGRAM
+
+How well the program agrees with the experts is an evaluation's business; this shows what the program was made from,
+the agreement on validation data by epoch (`history`), and what calibration changed, where the manifest has them.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from utta.reports.layout import heading, note, open_console, pairs, ruled_table
+from utta.reports.numbers import MISSING, counted, number
+from utta.reports.text import text
+
+TABLED = ("kind", "schema_version", "history", "candidates", "calibration")
+HASH_SHOWN = 12
+
+
+def print_program(manifest: dict[str, Any], folder: Path) -> None:
+    """`render_program` on standard output."""
+    render_program(manifest, open_console(), folder)
+
+
+def render_program(manifest: dict[str, Any], console: Console, folder: Path) -> None:
+    """Draw `manifest` as names and values, and what it says of epochs, candidates and calibration as tables."""
+    console.print(text(f"utta report {folder}", style="bold"))
+    console.print()
+    pairs(console, [(_title(key), _brief(value)) for key, value in manifest.items() if key not in TABLED])
+    _epochs(_rows(manifest.get("history")), console)
+    _candidates(_rows(manifest.get("candidates")), console)
+    _calibration(manifest.get("calibration"), console)
+
+
+def _title(key: str) -> str:
+    return key.replace("_", " ").capitalize()
+
+
+def _rows(value: Any) -> list[dict[str, Any]]:
+    return [row for row in value if isinstance(row, dict)] if isinstance(value, list) else []
+
+
+def _brief(value: Any) -> str:
+    """A value on one line: a file with its hash and size, other pairs as `name value`, a list with commas."""
+    if isinstance(value, dict) and {"file", "sha256"} <= value.keys():
+        records = value.get("records")
+        size = f", {counted(records, 'response')}" if isinstance(records, int) else ""
+        return f"{value['file']} ({str(value['sha256'])[:HASH_SHOWN]}{size})"
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_short(key, inner)}" for key, inner in value.items()) or MISSING
+    if isinstance(value, list):
+        return ", ".join(_brief(inner) for inner in value) or MISSING
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return MISSING if value is None or value == "" else str(value)
+
+
+def _short(key: str, value: Any) -> str:
+    return _brief(value)[:HASH_SHOWN] if key in ("hash", "sha256") else _brief(value)
+
+
+def _figure(value: Any) -> str:
+    return number(value) if isinstance(value, int | float) else MISSING
+
+
+def _table(console: Console, headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """A table of words first, then figures; a column without a header holds remarks."""
+    table = ruled_table(console)
+    for position, header in enumerate(headers):
+        table.add_column(Text(header), justify="right" if position and header else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(text(cell) for cell in row))
+    console.print(table)
+
+
+def _epochs(history: list[dict[str, Any]], console: Console) -> None:
+    """Epochs, the one with the highest figure marked; what chooses is macro-F1 with level weights where it is there."""
+    if not history:
+        return
+    weighted = all("macro_f1_weighted" in row for row in history)
+    chooser = "macro_f1_weighted" if weighted else "macro_f1"
+    known = [value for row in history if isinstance(value := row.get(chooser), int | float)]
+    best = known.index(max(known)) if len(known) == len(history) else None
+    headers = ["Epoch", "Loss", "Macro-F1", *(["with level weights"] if weighted else []), ""]
+    rows = []
+    for position, row in enumerate(history):
+        figures = [_brief(row.get("loss")), _figure(row.get("macro_f1"))]
+        figures += [_figure(row["macro_f1_weighted"])] if weighted else []
+        rows.append([_brief(row.get("epoch")), *figures, "best" if position == best else ""])
+    heading(console, "Agreement with the experts on validation data, by epoch")
+    _table(console, headers, rows)
+
+
+def _candidates(candidates: list[dict[str, Any]], console: Console) -> None:
+    if len(candidates) < 2:
+        return
+    heading(console, "Demonstrations tried: macro-F1 with level weights, on validation data")
+    rows = [[_brief(row.get("demonstrations")), _figure(row.get("macro_f1_weighted"))] for row in candidates]
+    _table(console, ["Demonstrations", "Macro-F1"], rows)
+
+
+def _calibration(calibration: Any, console: Console) -> None:
+    criteria = calibration.get("criteria") if isinstance(calibration, dict) else None
+    if not isinstance(criteria, dict) or not criteria:
+        return
+    heading(console, f"Calibration on {_brief(calibration.get('on'))} data: macro-F1 by how a level is chosen")
+    rows = []
+    for name, found in criteria.items():
+        found = found if isinstance(found, dict) else {}
+        before, after = _figure(found.get("macro_f1_likeliest")), _figure(found.get("macro_f1_weighted"))
+        kept = "weights kept" if found.get("kept") else "likeliest kept"
+        rows.append([name, _brief(found.get("n")), before, after, kept])
+    _table(console, ["Criterion", "n", "likeliest", "with weights", ""], rows)
+    if halves := calibration.get("halves"):
+        each = {"likeliest": "likeliest level", "reanchor": "ReAnchor", "weights": "level weights"}
+        note(
+            console,
+            "Fitted on one half of the problems and scored on the other: "
+            + ", ".join(f"{each.get(key, key)} {_figure(value)}" for key, value in dict(halves).items())
+            + ".",
+        )
+    note(console, "These figures chose the program; how good it is, `utta evaluate` says on data that it has not seen.")

@@ -1,0 +1,206 @@
+"""What stands in a run's `results.json`, and how a run folder is opened for a report.
+
+The models check the shape once, so that the drawing code never meets a half-written file. Keys that a later version
+adds are ignored. This module reads; `utta.evaluate` writes.
+"""
+
+import os
+from math import isfinite
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field, ValidationError
+
+from utta.core.errors import UttaError, shorten
+from utta.core.files import read_json
+
+SCHEMA_VERSION = 1
+
+
+class Figure(BaseModel):
+    """A figure with its 95% interval; None (or a value that is not finite) where it could not be computed."""
+
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+    @property
+    def known(self) -> bool:
+        return self.value is not None and isfinite(self.value)
+
+    @property
+    def side(self) -> Literal["above", "below", "unclear"]:
+        """For a difference: where its interval lies; "unclear" when the interval holds 0 or is missing."""
+        if self.low is not None and self.low > 0:
+            return "above"
+        return "below" if self.high is not None and self.high < 0 else "unclear"
+
+
+Figures = dict[str, Figure]
+
+
+class CriterionResult(BaseModel):
+    """One criterion. `thin_levels` have fewer than 10 labels; `left_out` are those of them that macro-F1 leaves out."""
+
+    n: int
+    scale: Literal["ordinal", "nominal"]
+    gold: dict[str, int]
+    thin_levels: list[str] = []
+    left_out: list[str] | None = None
+    metrics: Figures
+    confusion: list[list[int]] = []
+    baselines: dict[str, Figures] = {}
+
+
+class MeanResult(BaseModel):
+    metrics: Figures
+    baselines: dict[str, Figures] = {}
+
+
+class Paired(BaseModel):
+    """Paired differences of macro-F1, this judge minus something else."""
+
+    criteria: Figures
+    mean: Figure
+
+    @property
+    def above(self) -> tuple[int, int]:
+        """On how many criteria the difference is above 0, and on how many it is known."""
+        values = [figure.value for figure in self.criteria.values() if figure.value is not None and figure.known]
+        return sum(value > 0 for value in values), len(values)
+
+
+class Comparison(BaseModel):
+    """The paired differences to another run, for each metric."""
+
+    run: str
+    criteria: dict[str, Figures]
+    mean: Figures
+
+    @property
+    def paired(self) -> Paired:
+        macro_f1 = {name: figures.get("macro_f1", Figure()) for name, figures in self.criteria.items()}
+        return Paired(criteria=macro_f1, mean=self.mean.get("macro_f1", Figure()))
+
+
+class Counts(BaseModel):
+    """Decisions by what became of them, and `rejects`: lines of the data file that are no reviews."""
+
+    decisions: int
+    scored: int
+    unscored: int
+    errors: int
+    rejects: int = 0
+
+
+class RubricRef(BaseModel):
+    id: str
+    hash: str
+
+
+class DataRef(BaseModel):
+    file: str
+    sha256: str
+    records: int
+    problems: int
+
+
+class FileRef(BaseModel):
+    file: str
+    sha256: str
+
+
+class Gate(BaseModel):
+    gate: str
+    value: float | None = None
+    passed: bool
+
+
+class Effectiveness(BaseModel):
+    mean: float | None = None
+    gold_mean: float | None = None
+    spearman: Figure = Figure()
+
+
+class Disagreement(BaseModel):
+    record_id: str
+    criterion: str
+    gold: str
+    label: str
+    confidence: float | None = None
+    gold_probability: float | None = None
+    response: str | None = None
+    student: str | None = None
+
+
+class Results(BaseModel):
+    kind: Literal["evaluation"]
+    schema_version: int = Field(ge=1, le=SCHEMA_VERSION)
+    created: str | None = None
+    seconds: float | None = None
+    program: str
+    model: str | None = None
+    rubric: RubricRef
+    data: DataRef
+    times_scored: int
+    counts: Counts
+    criteria: dict[str, CriterionResult]
+    mean: MeanResult
+    against_tfidf: Paired | None = None
+    comparison: Comparison | None = None
+    gates: list[Gate] = []
+    effectiveness: Effectiveness | None = None
+    disagreements: list[Disagreement] = []
+    baseline_train: FileRef | None = None
+    seed: int | None = None
+    versions: dict[str, str | None] = {}
+    paths: dict[str, str | None] = {}
+
+
+def check_results(results: Any, where: str = "The results") -> Results:
+    """`results` as a checked `Results`; `UttaError` naming the first key that is missing or wrong.
+
+    `where` names the results in the message, for example the path of their file.
+    """
+    try:
+        return Results.model_validate(results)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"]) or "the top"
+        seen = "nothing" if first["type"] == "missing" else repr(shorten(first["input"], 40))
+        raise UttaError(
+            f"{where} cannot be shown: at {key} the report needs something else than {seen} ({first['msg']}), "
+            "so make the run anew with `utta evaluate` of this version."
+        ) from None
+
+
+def open_run(folder: Path) -> tuple[Literal["evaluation", "program"], dict[str, Any]]:
+    """What `folder` holds and its content: an evaluation's `results.json`, or a program's `manifest.json`.
+
+    Raises `UttaError` when the folder is missing, unfinished, broken or no run at all.
+    """
+    if not folder.is_dir():
+        raise UttaError(f"There is no run folder {folder}; give the folder that `utta evaluate … --out` wrote.")
+    kind: Literal["evaluation", "program"] = "evaluation" if (folder / "results.json").exists() else "program"
+    path = folder / ("results.json" if kind == "evaluation" else "manifest.json")
+    if not path.exists():
+        if (folder / "run.json").exists():
+            raise UttaError(f"The run in {folder} is unfinished (no results.json); run its command again to go on.")
+        raise UttaError(f"{folder} holds neither results.json nor manifest.json; give a run's or a program's folder.")
+    try:
+        content = read_json(path)
+    except OSError as error:
+        raise UttaError(f"{path} cannot be read ({error.strerror}); check its permissions.") from None
+    if not isinstance(content, dict):
+        raise UttaError(f"{path} holds {shorten(repr(content), 40)} and not a run's figures; make the run anew.")
+    if kind == "evaluation":
+        check_results(content, str(path))
+    return kind, content
+
+
+def same_run(named: str, folder: Path) -> bool:
+    """Whether the path `named` in a stored comparison means `folder`, also when it was written from another folder."""
+    given, stored = Path(folder).resolve(), Path(os.path.normpath(named))
+    if stored.resolve() == given:
+        return True
+    return not stored.is_absolute() and bool(stored.parts) and given.parts[-len(stored.parts) :] == stored.parts
