@@ -15,12 +15,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 # The judge's inputs, in the order of its prompt. A criterion of the same name would delete the input.
 INPUT_FIELDS = ("grade_level", "subject", "context", "conversation", "teacher_response")
 
-# Names that DSPy cannot carry as an output field: pydantic's own, and attributes of its Signature and Prediction
-# classes that an output of the same name would hide (`prediction.items`).
+# Names that cannot be an output field: pydantic's own, attributes of DSPy's Signature and Prediction classes that an
+# output of the same name would hide (`prediction.items`), and what the judge adds to its prediction.
 RESERVED = frozenset(
     "instructions fields signature demos config lm new_signature items keys values get copy inputs labels completions "
     "model_config model_fields toDict with_inputs without get_lm_usage set_lm_usage from_completions input_fields "
-    "output_fields append prepend insert delete equals dump_state load_state with_instructions with_updated_fields".split()
+    "output_fields effectiveness append prepend insert delete equals dump_state load_state with_instructions "
+    "with_updated_fields".split()
 )
 
 
@@ -107,7 +108,9 @@ class Rubric(_Strict):
                     faults.append(f"level {level.label!r} of criterion {criterion.id!r} has no description (means)")
             values = [level.value for level in criterion.levels]
             if criterion.scale == "ordinal" and values != sorted(values):
-                faults.append(f"criterion {criterion.id!r} is ordinal but its values do not go from worst to best: {values}")
+                faults.append(
+                    f"criterion {criterion.id!r} is ordinal but its values do not go from worst to best: {values}"
+                )
         return faults
 
     @property
@@ -137,7 +140,7 @@ def _name_faults(id: str) -> list[str]:
         return [f"criterion id {id!r} must be letters, digits and underscores, starting with a letter"]
     if id in INPUT_FIELDS:
         return [f"criterion {id!r} has the name of an input of the judge; rename it, for example {id}_quality"]
-    if id in RESERVED:
+    if id in RESERVED or id.startswith("model_"):
         return [f"criterion {id!r} has a name that DSPy uses itself; rename it, for example {id}_quality"]
     return []
 
@@ -145,7 +148,11 @@ def _name_faults(id: str) -> list[str]:
 def _name_faults_of_raw(raw: object) -> list[str]:
     """The name faults of a file that also fails validation, so that all faults are listed at once."""
     criteria = raw.get("criteria") if isinstance(raw, dict) else None
-    ids = [c["id"] for c in criteria if isinstance(c, dict) and isinstance(c.get("id"), str)] if isinstance(criteria, list) else []
+    ids = (
+        [c["id"] for c in criteria if isinstance(c, dict) and isinstance(c.get("id"), str)]
+        if isinstance(criteria, list)
+        else []
+    )
     return [fault for id in ids for fault in _name_faults(id)]
 
 

@@ -16,11 +16,31 @@ from utta.cli import options
 @options.model
 @options.rubric
 @options.criteria
-@click.option("--epochs", default=4, show_default=True, help="Passes over the training reviews, at most.")
-@click.option("--rank", default=16, show_default=True, help="LoRA's r.")
-@click.option("--learning-rate", default=4e-4, show_default=True, help="Of the first steps; it falls to 0.")
-@click.option("--batch", default=1, show_default=True, help="Conversations per step, with all their responses.")
-@click.option("--balance", default=0.5, show_default=True, help="0 counts every label alike, 1 every level.")
+@click.option(
+    "--epochs", default=4, type=options.Count, show_default=True, help="Passes over the training reviews, at most."
+)
+@click.option("--rank", default=16, type=options.Count, show_default=True, help="LoRA's r.")
+@click.option(
+    "--learning-rate",
+    default=4e-4,
+    type=click.FloatRange(min=0, min_open=True),
+    show_default=True,
+    help="Of the first steps; it falls to 0.",
+)
+@click.option(
+    "--batch",
+    default=1,
+    type=options.Count,
+    show_default=True,
+    help="Conversations per step, with all their responses.",
+)
+@click.option(
+    "--balance",
+    default=0.5,
+    type=click.FloatRange(0, 1),
+    show_default=True,
+    help="0 counts every label alike, 1 every level.",
+)
 @options.seed
 @click.option("--qlora", is_flag=True, help="Hold the base weights in 4 bits (for large models).")
 @click.option("--dry-run", is_flag=True, help="Say what would be trained and how long it takes; train nothing.")
@@ -50,7 +70,8 @@ def distill(
       utta data split data/samples/reviews.jsonl --out split
       utta distill evaluator --train split/train.jsonl --val split/validation.jsonl --out runs/judge --dry-run
     """
-    from utta.distill.run import Asked, Recipe, distill as run
+    from utta.distill.run import Asked, Recipe
+    from utta.distill.run import distill as run
 
     recipe = Recipe(
         epochs=epochs,
@@ -74,7 +95,7 @@ def distill(
         from utta.reports.layout import open_console
         from utta.reports.program import render_program
 
-        render_program(manifest, open_console(), str(out))
+        render_program(manifest, open_console(), out)
 
 
 def _print_plan(planned: dict[str, Any], as_json: bool) -> None:

@@ -16,9 +16,14 @@ from utta.cli import options
 @options.criteria
 @click.option("--baseline-train", type=options.File, metavar="FILE",
               help="Training reviews for the baselines; by default the file that the program was trained on.")  # fmt: skip
-@click.option("--against", type=options.File, metavar="RUN", help="An earlier run to compare with, decision by decision.")
-@click.option("--gate", "gates", multiple=True, metavar="CONDITION", help="Exit with 100 unless it holds: 'macro_f1 >= 0.5'.")
+@click.option(
+    "--against", type=options.File, metavar="RUN", help="An earlier run to compare with, decision by decision."
+)
+@click.option(
+    "--gate", "gates", multiple=True, metavar="CONDITION", help="Exit with 100 unless it holds: 'macro_f1 >= 0.5'."
+)
 @options.seed
+@click.option("--dry-run", is_flag=True, help="Say what would be asked, and what an API would charge; ask nothing.")
 @click.option("--no-cache", is_flag=True, help="Ask the model again even where an answer is kept.")
 @options.as_json
 def evaluate(
@@ -32,6 +37,7 @@ def evaluate(
     against: Path | None,
     gates: tuple[str, ...],
     seed: int,
+    dry_run: bool,
     no_cache: bool,
     as_json: bool,
 ) -> None:
@@ -44,23 +50,18 @@ def evaluate(
       utta evaluate evaluator --data data/samples/reviews.jsonl --out runs/base
     """
     from utta.core.errors import GateFailed
-    from utta.evaluate.run import Asked, evaluate as run
+    from utta.evaluate.run import Asked
+    from utta.evaluate.run import evaluate as run
 
-    results = run(
-        Asked(
-            program,
-            data,
-            out,
-            model,
-            rubric,
-            options.names(criteria),
-            baseline_train,
-            against,
-            gates,
-            seed,
-            cache=not no_cache,
-        )
-    )
+    wanted = options.names(criteria)
+    asked = Asked(program, data, out, model, rubric, wanted, baseline_train, against, gates, seed, cache=not no_cache)
+    if dry_run:
+        from utta.evaluate.plan import plan
+
+        for name, value in plan(asked).items():
+            click.echo(f"{name.replace('_', ' '):22}{'unknown' if value is None else value}")
+        return
+    results = run(asked)
     if as_json:
         import json
 

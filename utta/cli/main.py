@@ -85,3 +85,7 @@ def main() -> None:
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
     cli(prog_name="utta")
+
+
+if __name__ == "__main__":
+    main()

@@ -33,7 +33,11 @@ def list_(as_json: bool) -> None:
         click.echo(json.dumps(rows, indent=2))
         return
     for row in rows:
-        place = f"here, weights {row['fingerprint']}" if row["fingerprint"] else f"fetch with: utta models pull {row['name']}"
+        place = (
+            f"here, weights {row['fingerprint']}"
+            if row["fingerprint"]
+            else f"fetch with: utta models pull {row['name']}"
+        )
         click.echo(f"{row['name']}\n  {row['about']} ({row['licence']})\n  {place}")
 
 

@@ -18,7 +18,9 @@ from utta.cli import options
 @click.option("--optimizer", default="fewshot", show_default=True, metavar="NAME",
               help="fewshot (demonstrations, then calibration) or calibrate (calibration alone).")  # fmt: skip
 @click.option("--shots", default="2,4", show_default=True, metavar="N,N", help="Numbers of demonstrations to try.")
-@click.option("--tries", default=2, show_default=True, help="Sets of demonstrations to try of each number.")
+@click.option(
+    "--tries", default=2, type=options.Count, show_default=True, help="Sets of demonstrations to try of each number."
+)
 @options.seed
 @options.as_json
 def optimize(
@@ -43,7 +45,8 @@ def optimize(
       utta optimize evaluator --train split/train.jsonl --val split/validation.jsonl --out runs/prompted
     """
     from utta.core.errors import UttaError
-    from utta.optimize.run import Asked, optimize as run
+    from utta.optimize.run import Asked
+    from utta.optimize.run import optimize as run
     from utta.reports.layout import open_console
     from utta.reports.program import render_program
 
@@ -51,10 +54,12 @@ def optimize(
         numbers = tuple(int(n) for n in options.names(shots))
     except ValueError:
         raise UttaError(f"The numbers of demonstrations {shots!r} are not numbers like 2,4.") from None
-    manifest = run(Asked(program, train, val, out, model, rubric, options.names(criteria), optimizer, numbers, tries, seed))
+    manifest = run(
+        Asked(program, train, val, out, model, rubric, options.names(criteria), optimizer, numbers, tries, seed)
+    )
     if as_json:
         import json
 
         click.echo(json.dumps(manifest, indent=2))
     else:
-        render_program(manifest, open_console(), str(out))
+        render_program(manifest, open_console(), out)

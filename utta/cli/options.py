@@ -7,15 +7,24 @@ from typing import Any
 import click
 
 File = click.Path(path_type=Path)
+Count = click.IntRange(min=1)
 
 model = click.option(
-    "--model", metavar="NAME", help="A model of 'utta models list', a local folder, a hub id, or an API model (openai/…)."
+    "--model",
+    metavar="NAME",
+    help="A model of 'utta models list', a local folder, a hub id, or an API model (openai/…).",
 )
 rubric = click.option("--rubric", metavar="NAME|FILE", help="The rubric; by default the one that the data names.")
 criteria = click.option(
     "--criteria", metavar="A,B", default="", help="Only these criteria; by default those that the data labels."
 )
-seed = click.option("--seed", default=0, show_default=True, help="Another number gives other random choices.")
+seed = click.option(
+    "--seed",
+    default=0,
+    type=click.IntRange(0, 2**32 - 1),
+    show_default=True,
+    help="Another number gives other random choices.",
+)
 as_json = click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON, for a script.")
 
 

@@ -12,11 +12,14 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 MODEL = "smollm2-135m-q4"
+MADE = ("split", "base", "calibrated", "calibrated-test", "judge", "judge-test")
 STEPS = ("check and split", "baseline: the model as it is", "calibrate", "distil", "report")
 
 
 @click.command()
-@click.option("--out", default="runs/quickstart", show_default=True, type=options.File, help="Folder for everything it makes.")
+@click.option(
+    "--out", default="runs/quickstart", show_default=True, type=options.File, help="Folder for everything it makes."
+)
 @click.option("--fresh", is_flag=True, help="Start anew, in a folder that an earlier quickstart made.")
 def quickstart(out: Path, fresh: bool) -> None:
     """Turn the sample reviews into a judge: baseline, calibrated, distilled, each held against the reviews.
@@ -32,10 +35,13 @@ def quickstart(out: Path, fresh: bool) -> None:
 
     from utta.core.errors import UttaError
     from utta.core.paths import data_dir
-    from utta.distill.run import Asked as Distill, Recipe, distill
-    from utta.evaluate.run import Asked as Evaluate, evaluate
+    from utta.distill.run import Asked as Distill
+    from utta.distill.run import Recipe, distill
+    from utta.evaluate.run import Asked as Evaluate
+    from utta.evaluate.run import evaluate
     from utta.models.catalogue import pull
-    from utta.optimize.run import Asked as Optimize, optimize
+    from utta.optimize.run import Asked as Optimize
+    from utta.optimize.run import optimize
     from utta.prepare.check import check
     from utta.prepare.split import split_file
     from utta.records.rubrics import find_rubric
@@ -43,7 +49,8 @@ def quickstart(out: Path, fresh: bool) -> None:
     from utta.reports.terminal import render
 
     if fresh and (out / "split").is_dir():
-        shutil.rmtree(out)
+        for made in MADE:
+            shutil.rmtree(out / made, ignore_errors=True)
     console = open_console()
     step = _steps(console)
     pull(MODEL)
@@ -55,7 +62,9 @@ def quickstart(out: Path, fresh: bool) -> None:
         raise UttaError(f"The sample reviews are damaged ({found.faults[0]}); install UTTA anew.")
     parts = split_file(reviews, out / "split", ratios=(60, 15, 25))["parts"]
     train, validation, test = (out / "split" / f"{name}.jsonl" for name in ("train", "validation", "test"))
-    console.print(", ".join(f"{name}: {part['reviews']} reviews of {part['problems']} scenarios" for name, part in parts.items()))
+    console.print(
+        ", ".join(f"{name}: {part['reviews']} reviews of {part['problems']} scenarios" for name, part in parts.items())
+    )
 
     step()
     base = evaluate(Evaluate("evaluator", test, out / "base", MODEL, baseline_train=train))

@@ -9,7 +9,9 @@ from utta.cli import options
 
 @click.command()
 @click.argument("what")
-@click.option("--run", type=options.File, metavar="RUN", help="The run whose decisions to show; needed for a record id.")
+@click.option(
+    "--run", type=options.File, metavar="RUN", help="The run whose decisions to show; needed for a record id."
+)
 def show(what: str, run: Path | None) -> None:
     """Show WHAT: the folder of a program or a run, or a record id with --run.
 
@@ -29,6 +31,6 @@ def show(what: str, run: Path | None) -> None:
         render_record(what, run, open_console())
     elif folder.is_dir():
         manifest = folder / "manifest.json"
-        render_program(read_json(manifest if manifest.is_file() else folder / "run.json"), open_console(), what)
+        render_program(read_json(manifest if manifest.is_file() else folder / "run.json"), open_console(), folder)
     else:
         raise UttaError(f"{what!r} is no folder; to show a record, name its run too: utta show {what} --run RUN.")

@@ -29,8 +29,10 @@ def atomic(path: Path) -> Iterator[IO[str]]:
             os.fsync(file.fileno())
         os.chmod(name, 0o644)
         os.replace(name, path)
-    except BaseException:
+    except BaseException as error:
         Path(name).unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            error.filename = error.filename or str(path)
         raise
 
 
@@ -82,7 +84,7 @@ class JsonLines:
         self.path = Path(path)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.done = self._mend()
-        self._file = open(self.path, "a", encoding="utf-8", newline="\n")
+        self._file = open(self.path, "a", encoding="utf-8", newline="\n")  # noqa: SIM115 — it stays open
 
     def _mend(self) -> list[Any]:
         if not self.path.exists():
@@ -95,8 +97,12 @@ class JsonLines:
         return [json.loads(line) for line in whole.splitlines()]
 
     def append(self, values: Iterable[Any]) -> None:
-        self._file.write("".join(json.dumps(v, ensure_ascii=False, allow_nan=False) + "\n" for v in values))
-        self._file.flush()
+        try:
+            self._file.write("".join(json.dumps(v, ensure_ascii=False, allow_nan=False) + "\n" for v in values))
+            self._file.flush()
+        except OSError as error:
+            error.filename = error.filename or str(self.path)
+            raise
 
     def close(self) -> None:
         self._file.flush()

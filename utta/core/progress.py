@@ -5,14 +5,21 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def progress(title: str, total: float, *, done: float = 0) -> Iterator[Callable[..., None]]:
+def progress(title: str, total: int, *, done: int = 0) -> Iterator[Callable[..., None]]:
     """Show a bar while the block runs; yields `advance(step=1, note="")`.
 
     `done` is what an earlier, interrupted run had finished: it counts in the bar and not in the speed.
     Without a terminal one line at the start and one at the end are printed.
     """
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
     console = Console(stderr=True)
     columns = (
@@ -25,12 +32,14 @@ def progress(title: str, total: float, *, done: float = 0) -> Iterator[Callable[
         TextColumn("{task.fields[note]}"),
     )
     if not console.is_terminal:
-        console.print(f"{title}: {total - done:g} to do" + (f", {done:g} done before" if done else ""))
+        console.print(f"{title}: {total - done} to do" + (f", {done} done before" if done else ""))
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
         task = bar.add_task(title, total=total, completed=done, note="")
 
-        def advance(step: float = 1, note: str | None = None) -> None:
-            bar.update(task, advance=step, **({} if note is None else {"note": note}))
+        def advance(step: int = 1, note: str | None = None) -> None:
+            bar.update(task, advance=step)
+            if note is not None:
+                bar.update(task, note=note)
 
         yield advance
     if not console.is_terminal:

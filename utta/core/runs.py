@@ -16,7 +16,7 @@ def claim(out: Path, config: dict[str, Any]) -> None:
             raise UttaError(
                 f"{out} holds a run with another {' and '.join(changed)}; give another --out, or remove that folder."
             )
-    elif out.is_dir() and any(out.iterdir()):
+    elif out.is_dir() and any(not path.match(".*.part") for path in out.iterdir()):
         raise UttaError(f"{out} is not empty and holds no run; give another --out.")
     else:
         write_json(kept, config)

@@ -42,14 +42,16 @@ def judge_items(model: Any, rubric: Rubric, items: Sequence[Item], autocast: boo
 
 def validation_figures(judged: dict[str, Judged]) -> dict[str, float]:
     """Means over criteria: `loss` (nats per decision), `macro_f1` of the likeliest level, and `macro_f1_weighted` of level
-    weights that were fitted on other problems."""
+    weights that were fitted on other problems; a criterion with labels on one problem only keeps the likeliest level."""
     losses, plain, weighted = [], [], []
     for each in judged.values():
         levels = each.probabilities.shape[1]
         sure = each.probabilities[np.arange(len(each.gold)), each.gold]
         losses.append(-np.log(np.maximum(sure, 1e-9)).mean())
-        plain.append(macro_f1(each.gold, each.probabilities.argmax(1), levels))
-        decided = cross_fitted(each.probabilities, each.gold, each.problems.tolist())
+        decided = each.probabilities.argmax(1)
+        plain.append(macro_f1(each.gold, decided, levels))
+        if len(set(each.problems)) > 1:
+            decided = cross_fitted(each.probabilities, each.gold, each.problems.tolist())
         weighted.append(macro_f1(each.gold, decided, levels))
     return {"loss": _mean(losses), "macro_f1": _mean(plain), "macro_f1_weighted": _mean(weighted)}
 

@@ -19,11 +19,9 @@ from utta.core.runs import claim
 from utta.evaluate.calibrate import calibrate
 from utta.evaluate.predict import predict
 from utta.evaluate.results import by_decision, cluster
-from utta.evaluate.run import data_rubric, labelled_criteria
+from utta.evaluate.run import labelled, open_on, read
 from utta.models.catalogue import DEFAULT, Located, locate
-from utta.models.render import Renderer
-from utta.programs.folder import Program, open_program, save_program
-from utta.records.read import read_reviews
+from utta.programs.folder import Program, save_program
 from utta.records.review import Review
 
 
@@ -69,18 +67,13 @@ class Prepared:
 
 def prepare(asked: Asked) -> Prepared:
     """Read and check what was asked; `UttaError` for a leak between the parts, an unknown criterion or a missing model."""
-    rubric = data_rubric(asked.train, asked.rubric) if asked.program == "evaluator" else None
-    train, validation = read_reviews(asked.train, rubric).reviews, read_reviews(asked.validation, rubric).reviews
-    if rubric:
-        rubric = rubric.only(labelled_criteria(rubric, train, asked.criteria))
-    program = open_program(asked.program, rubric, asked.model)
+    program, whole, found = open_on(asked.program, asked.train, asked.model, asked.rubric, asked.criteria)
     if program.adapter:
-        raise UttaError(f"{asked.program} has an adapter already; distil from 'evaluator' or from a program without one.")
-    names = [c.id for c in program.module.rubric.criteria]
-    train, validation = ([r for r in part if any(n in r.levels for n in names)] for part in (train, validation))
-    for part, path in ((train, asked.train), (validation, asked.validation)):
-        if not part:
-            raise UttaError(f"{path} has no label on {', '.join(names) or 'any criterion of the rubric'}; name the right rubric.")
+        raise UttaError(
+            f"{asked.program} has an adapter already; distil from 'evaluator' or from a program without one."
+        )
+    train = labelled(found.reviews, program.module.rubric, asked.train)
+    validation = labelled(read(asked.validation, whole).reviews, program.module.rubric, asked.validation)
     if shared := sorted({cluster(r) for r in train} & {cluster(r) for r in validation}):
         raise UttaError(
             f"{len(shared)} problems stand in both {asked.train} and {asked.validation} (the first: {shared[0]}); "
@@ -108,7 +101,9 @@ def distill(asked: Asked) -> dict[str, Any]:
         claim(asked.out, prepared.config)
         return read_json(asked.out / "manifest.json")
     claim(asked.out, prepared.config)
-    history = train(asked.out, asked.recipe, prepared.program.module, prepared.located, prepared.train, prepared.validation)
+    history = train(
+        asked.out, asked.recipe, prepared.program.module, prepared.located, prepared.train, prepared.validation
+    )
     adapter = asked.out / "adapter"
     if not adapter.is_dir():
         shutil.copytree(asked.out / "best", asked.out / ".adapter", dirs_exist_ok=True)
@@ -133,13 +128,3 @@ def distill(asked: Asked) -> dict[str, Any]:
     for rest in ("checkpoints", "best"):
         shutil.rmtree(asked.out / rest, ignore_errors=True)
     return read_json(asked.out / "manifest.json")
-
-
-def renderer(located: Located) -> Renderer:
-    """The renderer of a model without its weights."""
-    from transformers import AutoConfig, AutoTokenizer
-
-    from utta.models.engine import most_tokens
-
-    tokenizer = AutoTokenizer.from_pretrained(located.folder, local_files_only=True)
-    return Renderer(tokenizer, located.name, most_tokens(AutoConfig.from_pretrained(located.folder, local_files_only=True)))

@@ -37,15 +37,17 @@ def collate(items: Sequence[Item]) -> dict[str, Any]:
 class DecisionTrainer(Trainer):
     """Trains adapters at the read-outs of prompts that share their prefixes."""
 
-    def __init__(self, *args: Any, **kwargs: Any):
-        super().__init__(*args, data_collator=collate, **kwargs)
+    def __init__(self, **kwargs: Any):
+        super().__init__(data_collator=collate, **kwargs)
         self.model_accepts_loss_kwargs = True  # the loss below takes the global batch's number of decisions
 
     def compute_loss(
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
         """The sum of the batch's losses over the number of decisions in the global batch."""
-        total = batch_loss(self.accelerator.unwrap_model(model), inputs["items"])
+        # Accelerate casts inside the wrapped model's forward, which the tree pass goes around.
+        with self.accelerator.autocast():
+            total = batch_loss(self.accelerator.unwrap_model(model), inputs["items"])
         count = num_items_in_batch if num_items_in_batch is not None else max(1, int((inputs["labels"] >= 0).sum()))
         loss = total / count
         return (loss, {}) if return_outputs else loss

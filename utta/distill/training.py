@@ -1,14 +1,20 @@
 """One LoRA training: items from reviews, the Trainer with checkpoints, the best epoch kept by validation agreement."""
 
+import errno
 import json
 import math
+import os
+import re
 import shutil
 import time
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from safetensors import SafetensorError
 from transformers import TrainerCallback, TrainingArguments
 
 from utta.core.files import read_json, write_json
@@ -65,7 +71,7 @@ def train(
         disable_tqdm=True,
         dataloader_pin_memory=cuda,
     )
-    with progress("Training", recipe.epochs * steps) as advance:
+    with progress("Training", recipe.epochs * steps) as advance, _plain_disk_errors(out):
         keeper = _Keeper(out, recipe, program, held_out, located, advance, arguments.bf16)
         trainer = DecisionTrainer(model=model, args=arguments, train_dataset=items, callbacks=[keeper])
         trainer.remove_callback(_printer())
@@ -86,6 +92,19 @@ def last_checkpoint(folder: Path) -> str | None:
     return str(max(whole, key=lambda p: int(p.name.rsplit("-", 1)[1]))) if whole else None
 
 
+@contextmanager
+def _plain_disk_errors(folder: Path) -> Iterator[None]:
+    """Safetensors and torch have exceptions of their own for a write that fails; here they are an `OSError` again."""
+    try:
+        yield
+    except (SafetensorError, RuntimeError) as error:
+        number = re.search(r"os error (\d+)", str(error)) if isinstance(error, SafetensorError) else None
+        code = int(number[1]) if number else errno.ENOSPC  # torch's writer does not say which
+        if number is None and "inline_container" not in str(error):
+            raise
+        raise OSError(code, os.strerror(code), str(folder)) from error
+
+
 def with_adapter(located: Located, recipe: "Recipe") -> tuple[Any, Any]:
     """The base model with fresh LoRA weights on its linear layers, and its tokenizer."""
     from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
@@ -103,7 +122,10 @@ def with_adapter(located: Located, recipe: "Recipe") -> tuple[Any, Any]:
         target_modules=lora_targets(located.folder),
         task_type="CAUSAL_LM",
     )
-    return get_peft_model(model, config), AutoTokenizer.from_pretrained(located.folder, local_files_only=True)
+    with warnings.catch_warnings():
+        # PEFT asks a model for something by a name that Transformers is about to change.
+        warnings.filterwarnings("ignore", ".*is_gradient_checkpointing", FutureWarning)
+        return get_peft_model(model, config), AutoTokenizer.from_pretrained(located.folder, local_files_only=True)
 
 
 def _in_four_bits(located: Located) -> Any:
@@ -117,7 +139,10 @@ def _in_four_bits(located: Located) -> Any:
     except ImportError:
         raise UttaError("--qlora needs the package bitsandbytes; install it with: pip install 'utta[gpu]'.") from None
     four_bits = BitsAndBytesConfig(
-        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=torch.bfloat16
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=torch.bfloat16,
     )
     return AutoModelForCausalLM.from_pretrained(
         located.folder,
@@ -156,6 +181,18 @@ class _Keeper(TrainerCallback):
         path = out / "history.json"
         self.history: list[dict[str, Any]] = read_json(path) if path.is_file() else []
         self.saved = time.monotonic()
+        if (
+            not self._best.is_dir() and (self._fresh / "base.json").is_file()
+        ):  # a kill came between `_keep`'s two renames
+            self._fresh.rename(self._best)
+
+    @property
+    def _best(self) -> Path:
+        return self.out / "best"
+
+    @property
+    def _fresh(self) -> Path:
+        return self.out / ".best"
 
     @property
     def finished(self) -> bool:
@@ -193,11 +230,14 @@ class _Keeper(TrainerCallback):
         return len(values) - 1 - values.index(max(values)) if values else 0
 
     def _keep(self, model: Any) -> None:
-        """Put the adapter into `best`, whole: first beside it, then in its place."""
-        fresh, best = self.out / ".best", self.out / "best"
-        shutil.rmtree(fresh, ignore_errors=True)
-        model.save_pretrained(fresh, safe_serialization=True)
-        (fresh / "README.md").unlink(missing_ok=True)
-        write_json(fresh / "base.json", {"name": self.located.name, "fingerprint": self.located.fingerprint})
-        shutil.rmtree(best, ignore_errors=True)
-        fresh.rename(best)
+        """Put the adapter into `best`, whole: first beside it, `base.json` last, then in its place."""
+        before = self.out / ".before"
+        for rest in (self._fresh, before):
+            shutil.rmtree(rest, ignore_errors=True)
+        model.save_pretrained(self._fresh, safe_serialization=True)
+        (self._fresh / "README.md").unlink(missing_ok=True)
+        write_json(self._fresh / "base.json", {"name": self.located.name, "fingerprint": self.located.fingerprint})
+        if self._best.is_dir():
+            self._best.rename(before)
+        self._fresh.rename(self._best)
+        shutil.rmtree(before, ignore_errors=True)

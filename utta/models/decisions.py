@@ -33,7 +33,10 @@ class DecisionClient(dspy.BaseLM):
         """For each question the probabilities of its options, in order."""
         raise NotImplementedError
 
-    def __call__(self, state: dict[str, Any], questions: dict[str, Any]) -> Answers:  # type: ignore[override]
+    def cancel(self) -> None:
+        """Drop what was asked and not answered yet."""
+
+    def __call__(self, state: dict[str, Any], questions: dict[str, Any]) -> Answers:
         key = {"provider": "utta", "format": FORMAT, "model": self.model, "state": state, "questions": questions}
         if self.cache and (known := dspy.cache.get(key)) is not None:
             return known
@@ -47,7 +50,7 @@ class DecisionClient(dspy.BaseLM):
             dspy.cache.put(key, answers)
         return answers
 
-    async def acall(self, state: dict[str, Any], questions: dict[str, Any]) -> Answers:  # type: ignore[override]
+    async def acall(self, state: dict[str, Any], questions: dict[str, Any]) -> Answers:
         return await asyncio.to_thread(self, state, questions)
 
 
@@ -62,6 +65,9 @@ class LocalDecisions(DecisionClient):
 
     def probabilities(self, state: Mapping[str, Any], questions: Mapping[str, Any]) -> list[list[float]]:
         return self.engine.decide(self.engine.renderer.render(state, questions), self.adapter)
+
+    def cancel(self) -> None:
+        self.engine.cancel()
 
 
 class Recorder(DecisionClient):

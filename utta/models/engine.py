@@ -66,13 +66,14 @@ class Engine:
         transformers_logging.disable_progress_bar()
         self.located = located
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
-        self.tokenizer = AutoTokenizer.from_pretrained(located.folder, local_files_only=True)
+        self.tokenizer: Any = AutoTokenizer.from_pretrained(located.folder, local_files_only=True)
         self.base = load_weights(located, dtype or best_dtype()).to(self.device).eval()
         self.renderer = Renderer(self.tokenizer, located.name, most_tokens(self.base.config))
         self.peft: Any = None
         self._adapters: set[str] = set()
         self._waiting: list[_Request] = []
         self._changed = threading.Condition()
+        self._weights = threading.Lock()  # held while a batch is computed and while an adapter is put in
         threading.Thread(target=self._work, daemon=True, name=f"utta {located.name}").start()
 
     def __deepcopy__(self, memo: object) -> "Engine":
@@ -86,15 +87,15 @@ class Engine:
         """The continuation of a whole prompt (chat template applied); blocks until the answer is there."""
         return self._ask(_Request(adapter, self._prompt(prompt, settings), settings)).result()
 
-    def stream(self, prompt: str, settings: TextSettings, adapter: str = "") -> Iterator[str]:
-        """The continuation in pieces, as they are written."""
+    def stream(self, prompt: str, settings: TextSettings, adapter: str = "") -> Iterator[str | Text]:
+        """The continuation in pieces, as they are written, and last of all the whole."""
         from transformers import TextIteratorStreamer
 
         streamer = TextIteratorStreamer(self.tokenizer, skip_prompt=True, skip_special_tokens=True)
         request = self._ask(_Request(adapter, self._prompt(prompt, settings), settings, streamer))
         request.add_done_callback(lambda _: streamer.end())
         yield from filter(None, streamer)
-        request.result()
+        yield request.result()
 
     def add_adapter(self, folder: Path) -> str:
         """Load LoRA weights made for these base weights; returns their fingerprint, the name to ask with."""
@@ -107,15 +108,30 @@ class Engine:
                 f"{self.located.name} ({self.located.fingerprint}); use it with its own base model."
             )
         name = fingerprint(folder)
-        with self._changed:  # the worker takes its batches under the same lock, so no batch sees a half-loaded adapter
+        with self._weights:
             if name not in self._adapters:
                 if self.peft is None:
-                    self.peft = PeftModel.from_pretrained(self.base, folder, adapter_name=name, autocast_adapter_dtype=False)
+                    self.peft = PeftModel.from_pretrained(
+                        self.base, folder, adapter_name=name, autocast_adapter_dtype=False
+                    )
                 else:
                     self.peft.load_adapter(folder, adapter_name=name, autocast_adapter_dtype=False)
                 self.peft.eval()
                 self._adapters.add(name)
         return name
+
+    @property
+    def _ends(self) -> set[int]:
+        """The tokens that end a text: some models have more than their tokenizer's one."""
+        ends = self.base.generation_config.eos_token_id
+        return {self.tokenizer.eos_token_id, *(ends if isinstance(ends, list) else [ends])}
+
+    def cancel(self) -> None:
+        """Drop the requests that wait; whoever asked gets an error. What is being computed is finished."""
+        with self._changed:
+            dropped, self._waiting = self._waiting, []
+        for request in dropped:
+            request.answer.set_exception(UttaError("The request was cancelled."))
 
     def _prompt(self, prompt: str, settings: TextSettings) -> tuple[int, ...]:
         ids = tuple(self.tokenizer(prompt, add_special_tokens=False)["input_ids"])
@@ -141,9 +157,9 @@ class Engine:
                     pass
                 batch = self._take()
             try:
-                with torch.inference_mode(), self._active(batch[0].adapter):
+                with self._weights, torch.inference_mode(), self._active(batch[0].adapter):
                     (self._decide if isinstance(batch[0].work, DecisionRow) else self._generate)(batch)
-            except BaseException as error:  # noqa: BLE001 — whoever asked must hear of it, and the worker must live
+            except BaseException as error:
                 for request in batch:
                     if not request.answer.done():
                         request.answer.set_exception(error)
@@ -152,7 +168,9 @@ class Engine:
         """The requests of the next pass: those that fit with the one that has waited longest."""
         first = self._waiting[0]
         alike = [
-            r for r in self._waiting if (r.adapter, r.settings, r.streamer) == (first.adapter, first.settings, first.streamer)
+            r
+            for r in self._waiting
+            if (r.adapter, r.settings, r.streamer) == (first.adapter, first.settings, first.streamer)
         ]
         if isinstance(first.work, DecisionRow):
             taken: list[_Request] = []
@@ -162,12 +180,15 @@ class Engine:
                     break
                 taken += group
         else:
-            taken = sorted(alike, key=lambda r: len(r.work))[:TEXT_BATCH]  # type: ignore[arg-type]
+            length = len(first.work)
+            taken = sorted(alike, key=lambda r: abs(len(r.work) - length))[:TEXT_BATCH]  # type: ignore[arg-type]
         self._waiting = [r for r in self._waiting if r not in taken]
         return taken
 
     @contextmanager
     def _active(self, adapter: str) -> Iterator[None]:
+        if adapter and adapter not in self._adapters:
+            raise UttaError(f"The engine of {self.located.name} holds no adapter {adapter!r}; add it with add_adapter.")
         if self.peft is None:
             yield
         elif adapter:
@@ -178,13 +199,15 @@ class Engine:
                 yield
 
     def _decide(self, batch: list[_Request]) -> None:
-        rows: dict[int, _Request] = {id(r.work): r for r in batch}
-        for groups in _passes(tree.group_rows([r.work for r in batch], PASS_TOKENS)):  # type: ignore[misc]
+        askers: dict[int, list[_Request]] = {}
+        for request in batch:
+            askers.setdefault(id(request.work), []).append(request)
+        for groups in passes(tree.group_rows([r.work for r in batch], PASS_TOKENS)):  # type: ignore[misc]
             probabilities = [log.exp().tolist() for log in tree.log_probabilities(self.base, groups)]
             for group in groups:
                 for row in group.rows:
                     mine, probabilities = probabilities[: len(row.suffixes)], probabilities[len(row.suffixes) :]
-                    rows[id(row)].answer.set_result(mine)
+                    askers[id(row)].pop().answer.set_result(mine)
 
     def _generate(self, batch: list[_Request]) -> None:
         settings = batch[0].settings
@@ -201,7 +224,7 @@ class Engine:
         )
         for request, prompt, output in zip(batch, prompts, outputs, strict=True):
             new = output[inputs["input_ids"].shape[1] :].tolist()
-            ends = [i for i, token in enumerate(new) if token == self.tokenizer.eos_token_id]
+            ends = [i for i, token in enumerate(new) if token in self._ends]
             written = new[: ends[0]] if ends else new
             text = self.tokenizer.decode(written, skip_special_tokens=True)
             request.answer.set_result(Text(text, "stop" if ends else "length", len(prompt), len(written)))
@@ -215,7 +238,7 @@ def _by_conversation(requests: list[_Request]) -> list[list[_Request]]:
     return list(groups.values())
 
 
-def _passes(groups: list[tree.Group]) -> Iterator[list[tree.Group]]:
+def passes(groups: list[tree.Group]) -> Iterator[list[tree.Group]]:
     """Groups in passes of at most about `PASS_TOKENS` tokens."""
     now: list[tree.Group] = []
     for group in groups:
@@ -248,7 +271,9 @@ def best_dtype() -> torch.dtype:
 
 def most_tokens(config: Any) -> int:
     """The longest prompt that the model reads as trained; a sliding window would hide the prompt's start from its end."""
-    return min(config.max_position_embeddings, getattr(config, "sliding_window", None) or config.max_position_embeddings)
+    return min(
+        config.max_position_embeddings, getattr(config, "sliding_window", None) or config.max_position_embeddings
+    )
 
 
 @lru_cache(maxsize=4)

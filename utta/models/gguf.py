@@ -45,7 +45,9 @@ def read_tokenizer(gguf: Path) -> Any:
 
     kind = (get("tokenizer.ggml.model"), get("tokenizer.ggml.pre"))
     if kind != ("gpt2", "smollm"):
-        raise UttaError(f"The tokenizer of {gguf.name} is {kind}, and only ('gpt2', 'smollm') can be converted; use the safetensors model.")
+        raise UttaError(
+            f"The tokenizer of {gguf.name} is {kind}, and only ('gpt2', 'smollm') can be converted; use the safetensors model."
+        )
     tokens, types = get("tokenizer.ggml.tokens"), get("tokenizer.ggml.token_type")
     merges = [tuple(merge.split(" ")) for merge in get("tokenizer.ggml.merges")]
     core = Tokenizer(models.BPE(vocab={token: i for i, token in enumerate(tokens)}, merges=merges))

@@ -15,6 +15,9 @@ from utta.core.errors import UttaError
 from utta.core.paths import home
 from utta.models.catalogue import CATALOGUE, locate
 
+# LiteLLM would fetch a list of prices when it is imported, and print warnings where there is no network.
+os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
+
 
 @dataclass(frozen=True)
 class Model:

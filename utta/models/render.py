@@ -23,7 +23,8 @@ CODES = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 @dataclass(frozen=True)
 class DecisionRow:
-    """One response to judge, tokenised: `trunk` is shared by its criteria, `suffixes[i]` leads to the read-out of `criteria[i]`.
+    """One response to judge, tokenised: `trunk` is shared by its criteria, `suffixes[i]` leads to the read-out of
+    `criteria[i]`.
 
     `shared` names the part that other responses of the same conversation share. `codes[i]` holds the token ids of the
     levels of criterion i, in the order of `labels[i]`; the read-out is at the last token of the suffix.
@@ -73,7 +74,9 @@ class Renderer:
         for name in questions:
             ids = self._tokenise(f"{before}{name}:\n{CODES[0]}")
             if ids[-1] != self.code_ids[0]:
-                raise UttaError(f"{self.name} does not end the prompt of {name!r} with the level's code; use another model.")
+                raise UttaError(
+                    f"{self.name} does not end the prompt of {name!r} with the level's code; use another model."
+                )
             sequences.append(ids[:-1])
         longest = max(map(len, sequences))
         if longest > self.max_tokens:
@@ -97,18 +100,24 @@ class Renderer:
         inputs = self._inputs(state["inputs"])
         shared = self._inputs({k: v for k, v in state["inputs"].items() if k != INPUT_FIELDS[-1]})
         messages = [{"role": "system", "content": system}, {"role": "user", "content": inputs}]
-        text = self._template([*messages, {"role": "assistant", "content": _HERE}])
-        return f"{system}\n{shared}", text[: text.index(_HERE)]
+        text = self.chat([*messages, {"role": "assistant", "content": _HERE}])
+        return f"{system}\n{shared}", text[: text.rindex(_HERE)]  # the last one: data may hold the mark too
 
-    def _template(self, messages: list[dict[str, str]]) -> str:
+    def chat(self, messages: list[dict[str, str]], **options: Any) -> str:
+        """The messages as the model's chat template writes them. Where a template refuses a system message or leaves it
+        out, it stands at the head of the next one."""
         from jinja2.exceptions import TemplateError
 
+        first, *others = messages
         try:
-            return self.tokenizer.apply_chat_template(messages, tokenize=False)
-        except TemplateError:  # a template without a system role
-            system, user, answer = messages
-            joined = {"role": "user", "content": system["content"] + "\n\n" + user["content"]}
-            return self.tokenizer.apply_chat_template([joined, answer], tokenize=False)
+            text = self.tokenizer.apply_chat_template(messages, tokenize=False, **options)
+            if first["role"] != "system" or first["content"].strip() in text:
+                return text
+        except TemplateError:
+            if first["role"] != "system":
+                raise
+        joined = {**others[0], "content": first["content"] + "\n\n" + others[0]["content"]}
+        return self.tokenizer.apply_chat_template([joined, *others[1:]], tokenize=False, **options)
 
     def _inputs(self, inputs: Mapping[str, Any]) -> str:
         """The inputs in the signature's order (a caller's order would break the shared prefix); empty ones are left out."""
@@ -139,7 +148,9 @@ class Renderer:
         sequences = [self._tokenise(f"{text}Quality:\n{code}") for code in CODES]
         stems, last = {tuple(ids[:-1]) for ids in sequences}, [ids[-1] for ids in sequences]
         if len(stems) != 1 or len(set(last)) != len(CODES):
-            raise UttaError(f"{self.name} cannot be a judge: its tokens for the level codes A to Z do not differ in the last token alone.")
+            raise UttaError(
+                f"{self.name} cannot be a judge: its tokens for the level codes A to Z do not differ in the last token alone."
+            )
         return tuple(last)
 
 
@@ -158,7 +169,10 @@ def rubric_text(questions: Mapping[str, Mapping[str, Any]]) -> str:
     """The rubric as the prompt shows it: each criterion with its question and the codes of its levels."""
     parts = []
     for name, question in questions.items():
-        levels = [f"{code}. {label}: {means}" for code, (label, means) in zip(CODES, question["criteria"].items(), strict=False)]
+        levels = [
+            f"{code}. {label}: {means}"
+            for code, (label, means) in zip(CODES, question["criteria"].items(), strict=False)
+        ]
         parts.append("\n".join([f"{name}: {question['instructions']}", *levels]))
     return "\n\n".join(parts)
 

@@ -16,7 +16,7 @@ from dspy.lm15 import (
     Usage,
 )
 
-from utta.models.engine import Engine, TextSettings
+from utta.models.engine import Engine, Text, TextSettings
 
 
 class TextEngine:
@@ -40,22 +40,30 @@ class TextEngine:
             id=uuid.uuid4().hex,
             model=request.model,
             message=Message.assistant([TextPart(text)]),
-            finish_reason="stop" if stopped else done.finish_reason,  # type: ignore[arg-type]
+            finish_reason="stop" if stopped else done.finish_reason,
             usage=Usage(input_tokens=done.input_tokens, output_tokens=done.output_tokens),
         )
 
     def stream(self, request: Request) -> Iterator[Any]:
         """The answer in pieces as they are written, ending early at a stop string."""
         yield StreamStartEvent(id=uuid.uuid4().hex, model=request.model)
-        written = ""
+        stops = request.config.stop
+        read, sent, end = "", 0, StreamEndEvent(finish_reason="stop")
         for piece in self.engine.stream(self.prompt(request), settings(request), self.adapter):
-            text, stopped = cut(written + piece, request.config.stop)
-            if len(text) > len(written):
-                yield StreamDeltaEvent(delta=TextDelta(text=text[len(written) :]))
-            written = text
+            if isinstance(piece, Text):
+                read, held, end = piece.text, 0, _end(piece)
+            else:
+                read += piece
+                held = _half_a_stop(read, stops)
+            text, stopped = cut(read, stops)
+            ready = len(text) - (0 if stopped else held)
+            if ready > sent:
+                yield StreamDeltaEvent(delta=TextDelta(text=text[sent:ready]))
+                sent = ready
             if stopped:
+                end = StreamEndEvent(finish_reason="stop")
                 break
-        yield StreamEndEvent(finish_reason="stop")
+        yield end
 
     def close(self) -> None:
         """Nothing to close: the weights belong to the engine."""
@@ -65,8 +73,7 @@ class TextEngine:
         clean = self.engine.renderer.neutralise
         system = [{"role": "system", "content": clean(_text(request.system))}] if request.system else []
         turns = [{"role": m.role, "content": clean(_text(m.parts))} for m in request.messages]
-        template = self.engine.tokenizer.apply_chat_template
-        return template(system + turns, tokenize=False, add_generation_prompt=True)
+        return self.engine.renderer.chat(system + turns, add_generation_prompt=True)
 
 
 def settings(request: Request) -> TextSettings:
@@ -76,9 +83,19 @@ def settings(request: Request) -> TextSettings:
 
 
 def cut(text: str, stops: tuple[str, ...]) -> tuple[str, bool]:
-    """`text` up to the first stop string, and whether one was there."""
-    places = [text.index(stop) for stop in stops if stop in text]
-    return (text[: min(places)], True) if places else (text, False)
+    """`text` up to the stop string that was complete first, and whether one was there."""
+    places = [(text.index(stop) + len(stop), text.index(stop)) for stop in stops if stop in text]
+    return (text[: min(places)[1]], True) if places else (text, False)
+
+
+def _half_a_stop(text: str, stops: tuple[str, ...]) -> int:
+    """The number of characters at the end of `text` that may be the beginning of a stop string."""
+    return max((n for stop in stops for n in range(len(stop)) if text.endswith(stop[:n])), default=0)
+
+
+def _end(done: Text) -> StreamEndEvent:
+    usage = Usage(input_tokens=done.input_tokens, output_tokens=done.output_tokens)
+    return StreamEndEvent(finish_reason=done.finish_reason, usage=usage)
 
 
 def _text(parts: Any) -> str:

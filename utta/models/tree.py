@@ -136,4 +136,6 @@ def read_out(hidden: torch.Tensor, head: torch.Tensor, codes: Sequence[Sequence[
     used = sorted({c for row in codes for c in row})
     with torch.autocast(hidden.device.type, enabled=False):
         logits = hidden.float() @ head[torch.tensor(used, device=head.device)].float().T
-        return [torch.log_softmax(row[[used.index(c) for c in ids]], dim=-1) for row, ids in zip(logits, codes, strict=True)]
+        return [
+            torch.log_softmax(row[[used.index(c) for c in ids]], dim=-1) for row, ids in zip(logits, codes, strict=True)
+        ]

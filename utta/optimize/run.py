@@ -22,10 +22,9 @@ from utta.core.runs import claim
 from utta.evaluate.calibrate import beside_reanchor, calibrate, examples, weighted_macro_f1
 from utta.evaluate.predict import predict
 from utta.evaluate.results import by_decision, cluster, number
-from utta.evaluate.run import data_rubric, labelled_criteria
+from utta.evaluate.run import labelled, open_on, read
 from utta.programs.evaluator import TeachingEvaluator
-from utta.programs.folder import open_program, save_program
-from utta.records.read import read_reviews
+from utta.programs.folder import save_program
 from utta.records.review import Review
 
 OPTIMIZERS = ("calibrate", "fewshot")
@@ -52,21 +51,20 @@ def optimize(asked: Asked) -> dict[str, Any]:
     """Choose demonstrations, calibrate, save; returns the manifest. The same request again goes on where it was."""
     if asked.optimizer not in OPTIMIZERS:
         raise UttaError(f"There is no optimizer {asked.optimizer!r}; choose {' or '.join(OPTIMIZERS)}.")
-    rubric = data_rubric(asked.train, asked.rubric) if asked.program == "evaluator" else None
-    train, validation = read_reviews(asked.train, rubric).reviews, read_reviews(asked.validation, rubric).reviews
-    if rubric:
-        rubric = rubric.only(labelled_criteria(rubric, train, asked.criteria))
-    program = open_program(asked.program, rubric, asked.model)
+    program, whole, found = open_on(asked.program, asked.train, asked.model, asked.rubric, asked.criteria)
+    train = found.reviews
+    validation = labelled(read(asked.validation, whole).reviews, program.module.rubric, asked.validation)
     if shared := sorted({cluster(r) for r in train} & {cluster(r) for r in validation}):
         raise UttaError(
             f"{len(shared)} problems stand in both {asked.train} and {asked.validation} (the first: {shared[0]}); "
             "split by problem with 'utta data split'."
         )
     config = _config(asked, program.module)
-    claim(asked.out, config)
     if (asked.out / "manifest.json").is_file():
+        claim(asked.out, config)
         return read_json(asked.out / "manifest.json")
     model = program.load_model()
+    claim(asked.out, config)
     tried = []
     for number_, (name, candidate) in enumerate(_candidates(asked, program.module, train)):
         folder = asked.out / f"candidate-{number_}"
@@ -74,7 +72,7 @@ def optimize(asked: Asked) -> dict[str, Any]:
         answers = by_decision(predict(candidate, validation, folder, f"Trying {name}")["predictions"])
         tried.append((weighted_macro_f1(candidate, validation, answers), name, candidate, answers))
     # Demonstrations must earn their tokens: among equals the first, with the fewest, wins.
-    score, name, best, answers = max(tried, key=lambda t: t[0])
+    _, name, best, answers = max(tried, key=lambda t: t[0])
     calibration = calibrate(best, validation, answers)
     manifest = {
         "model": program.model_name,
@@ -97,7 +95,9 @@ def optimize(asked: Asked) -> dict[str, Any]:
     return read_json(asked.out / "manifest.json")
 
 
-def _candidates(asked: Asked, program: TeachingEvaluator, train: Sequence[Review]) -> list[tuple[str, TeachingEvaluator]]:
+def _candidates(
+    asked: Asked, program: TeachingEvaluator, train: Sequence[Review]
+) -> list[tuple[str, TeachingEvaluator]]:
     """The program as it is, and for few-shot the same with sets of demonstrations: fully labelled, from many problems."""
     found = [("as it was", program.deepcopy())]
     if asked.optimizer == "calibrate":
@@ -110,6 +110,7 @@ def _candidates(asked: Asked, program: TeachingEvaluator, train: Sequence[Review
             several = list({cluster(r): r for r in order}.values())[: max(shots, 1)]
             if len(several) == shots:
                 compiled = LabeledFewShot(k=shots).compile(program, trainset=examples(program, several), sample=False)
+                compiled.judge.lm = program.judge.lm  # DSPy resets what it compiles
                 found.append((f"{shots} demonstrations, set {attempt + 1}", compiled))
     return found
 

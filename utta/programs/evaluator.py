@@ -1,12 +1,14 @@
 """TeachingEvaluator: judges a teacher's response on every criterion of a rubric, in one call, a batch or a file.
 
-    evaluator = TeachingEvaluator(Rubric.load("data/rubrics/utta.yaml"))
-    evaluator.use(load_model("smollm2-135m-q4"))
-    judged = evaluator(grade_level="4", subject="reading", context="", conversation="Student: …", teacher_response="…")
-    judged["accuracy"].value, judged["accuracy"].probabilities, judged.effectiveness
+evaluator = TeachingEvaluator(Rubric.load("data/rubrics/utta.yaml"))
+evaluator.use(load_model("smollm2-135m-q4"))
+judged = evaluator(grade_level="4", subject="reading", context="", conversation="Student: …", teacher_response="…")
+judged["accuracy"].value, judged["accuracy"].probabilities, judged.effectiveness
 """
 
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from typing import Any
 
 import dspy
@@ -42,9 +44,13 @@ class TeachingEvaluator(dspy.Module):
         return prediction
 
     def batch_judge(self, inputs: Iterable[Mapping[str, str]], threads: int = THREADS) -> list[dspy.Prediction]:
-        """Judge many responses at once, in order; a failure of one is raised."""
-        runner = dspy.Parallel(num_threads=threads, max_errors=1, disable_progress_bar=True, timeout=0)
-        return runner([(self, dict(i)) for i in inputs])
+        """Judge many responses at once, in order; the first failure is raised as it is."""
+        pool = ThreadPoolExecutor(threads)
+        try:  # each thread takes along the caller's `dspy.context`
+            waiting = [pool.submit(copy_context().run, lambda one=one: self(**one)) for one in inputs]
+            return [future.result() for future in waiting]
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
 def effectiveness(rubric: Rubric, probabilities: Mapping[str, Mapping[str, float]]) -> float:

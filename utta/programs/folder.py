@@ -1,10 +1,10 @@
 """A program's folder: its DSPy state, the rubric it was made for, its adapter, and a manifest that says how it came about.
 
-    program.json    DSPy state as JSON, without a language model
-    rubric.yaml     the rubric; the loader builds the signature from it, because DSPy restores state by position and would
-                    put it onto another rubric without a word
-    manifest.json   model, hashes of weights, rubric and data, figures, versions
-    adapter/        LoRA weights in PEFT's format, when there are any
+program.json    DSPy state as JSON, without a language model
+rubric.yaml     the rubric; the loader builds the signature from it, because DSPy restores state by position and would
+                put it onto another rubric without a word
+manifest.json   model, hashes of weights, rubric and data, figures, versions
+adapter/        LoRA weights in PEFT's format, when there are any
 """
 
 from dataclasses import dataclass, field
@@ -13,6 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import utta
 from signatures.rubric import Rubric, RubricError
 from utta.core.errors import UttaError
 from utta.core.files import read_json, write_json, write_text
@@ -97,7 +98,11 @@ def save_program(folder: Path, module: TeachingEvaluator, manifest: dict[str, An
         "kind": "program",
         "schema_version": 1,
         "program": module.name,
-        "rubric": {"id": module.rubric.id, "hash": module.rubric.hash, "criteria": [c.id for c in module.rubric.criteria]},
+        "rubric": {
+            "id": module.rubric.id,
+            "hash": module.rubric.hash,
+            "criteria": [c.id for c in module.rubric.criteria],
+        },
         "created": now(),
         "versions": versions(),
     }
@@ -111,4 +116,4 @@ def now() -> str:
 
 def versions() -> dict[str, str]:
     """The versions of what a figure depends on."""
-    return {name: version(name) for name in ("utta", "dspy", "torch", "transformers", "peft")}
+    return {"utta": utta.__version__} | {name: version(name) for name in ("dspy", "torch", "transformers", "peft")}

@@ -5,7 +5,8 @@ from pathlib import Path
 from rich.console import Console
 
 from utta.core.errors import UttaError
-from utta.core.files import JsonLines, read_json
+from utta.core.files import read_json
+from utta.evaluate.predict import read_predictions
 from utta.records.read import read_reviews
 from utta.reports.layout import heading, pairs, ruled_table
 from utta.reports.numbers import number
@@ -14,15 +15,17 @@ from utta.reports.text import text
 
 def render_record(record_id: str, run: Path, console: Console) -> None:
     """Draw one record of a run; `UttaError` when the run or its data does not hold it."""
-    if not (run / "predictions.jsonl").is_file():
-        raise UttaError(f"{run} is no evaluation run: it has no predictions.jsonl; give the --out of 'utta evaluate'.")
-    with JsonLines(run / "predictions.jsonl") as log:
-        lines = [line for line in log.done if line["record_id"] == record_id]
+    lines = [line for line in read_predictions(run) if line["record_id"] == record_id]
     data = Path(read_json(run / "run.json")["data"]["file"])
     review = next((r for r in read_reviews(data).reviews if r.id == record_id), None)
     if review is None or not lines:
         raise UttaError(f"The run {run} holds no record {record_id!r}; ids stand in {run}/predictions.jsonl.")
-    known = (("problem", review.problem), ("grade", review.grade_level), ("subject", review.subject), ("context", review.context))
+    known = (
+        ("problem", review.problem),
+        ("grade", review.grade_level),
+        ("subject", review.subject),
+        ("context", review.context),
+    )
     pairs(console, [(name, value) for name, value in known if value])
     heading(console, "Conversation")
     for turn in review.conversation:

@@ -1,0 +1,56 @@
+from pathlib import Path
+
+import dspy
+import pytest
+
+from tests.evaluate.scripted import grid, put_down
+from tests.models.tiny import save_tiny
+from utta.distill.run import Asked, Recipe
+from utta.models.catalogue import Located, locate
+from utta.models.load import use_own_cache
+
+TRAIN = grid(["ants", "bees", "cats", "dogs"], 2)
+VALIDATION = grid(["eels", "foxes"], 2)
+
+
+@pytest.fixture(autouse=True)
+def own_home(tmp_path, monkeypatch) -> Path:
+    """A user's folder and an empty cache for each test."""
+    monkeypatch.setenv("UTTA_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("UTTA_CACHE", "off")
+    monkeypatch.setattr(dspy, "cache", dspy.cache)  # to be put back
+    use_own_cache()
+    return tmp_path / "home"
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory) -> Located:
+    """A model of random weights that trains in a moment."""
+    folder = tmp_path_factory.mktemp("models") / "tiny"
+    save_tiny(folder)
+    return locate(str(folder))
+
+
+@pytest.fixture
+def asked(tmp_path, tiny):
+    """A request to distil the tiny model on the small rubric; keywords change it."""
+    train, rubric = put_down(tmp_path, TRAIN, "train.jsonl")
+    validation, _ = put_down(tmp_path, VALIDATION, "validation.jsonl")
+    settings = {
+        "program": "evaluator",
+        "train": train,
+        "validation": validation,
+        "out": tmp_path / "judge",
+        "model": str(tiny.folder),
+        "rubric": str(rubric),
+        "recipe": Recipe(epochs=1, rank=4),
+    }
+    return lambda **more: Asked(**settings | more)
+
+
+@pytest.fixture
+def in_float32(monkeypatch) -> None:
+    """Train in float32, in which two runs can be held against each other."""
+    import torch
+
+    monkeypatch.setattr("utta.distill.training.best_dtype", lambda: torch.float32)

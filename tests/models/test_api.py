@@ -1,0 +1,147 @@
+"""Models behind an API: LiteLLM asks a server on this machine."""
+
+import json
+import re
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tests.models.openai_server import KEY, of_engine, serve
+from utta.core.errors import UttaError
+from utta.core.files import read_json
+from utta.core.paths import data_dir
+from utta.evaluate.predict import predict
+from utta.models.load import Model, load
+from utta.models.text import TextEngine
+from utta.programs.coach import ResponseCoach
+from utta.programs.evaluator import TeachingEvaluator
+from utta.records.read import read_reviews
+from utta.records.rubrics import find_rubric
+
+
+@pytest.fixture(autouse=True)
+def surroundings(monkeypatch: pytest.MonkeyPatch, memory_cache: None) -> None:
+    """A key, no answers kept on disk, and no proxy between this machine and itself."""
+    monkeypatch.setenv("UTTA_CACHE", "off")
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
+
+
+def ask_api(monkeypatch: pytest.MonkeyPatch, base: str, name: str) -> Model:
+    monkeypatch.setenv("OPENAI_API_BASE", base)
+    return load(f"openai/{name}", cache=False)
+
+
+def short(model: Model, tokens: int) -> Model:
+    return replace(model, lm=model.lm.copy(max_tokens=tokens, temperature=0.0))
+
+
+INPUTS = {
+    "grade_level": "4",
+    "subject": "mathematics",
+    "context": "",
+    "conversation": "Student: 3 × 4 is 7",
+    "teacher_response": "No, it is 12.",
+}
+
+
+@pytest.mark.parametrize("which", ["tiny", "embedded"])
+def test_a_served_model_writes_what_its_engine_writes(monkeypatch, request, which):
+    if which == "tiny":
+        local = load(str(request.getfixturevalue("tiny").folder), cache=False)
+    else:
+        local = request.getfixturevalue("embedded_model")
+    name = "tiny" if which == "tiny" else local.name
+    with serve(of_engine(TextEngine(local.decisions.engine)), (name,)) as base:
+        api = ask_api(monkeypatch, base, name)
+        assert (api.local, api.version) == (False, f"openai/{name}")
+        ours, theirs = short(local, 10), short(api, 10)
+        for prompt in ("Name one animal.", "Ü?"):
+            assert theirs.lm(prompt) == ours.lm(prompt) and ours.lm(prompt)[0]
+        there, here = (ResponseCoach().use(m)(judgement="accuracy: Weak", **INPUTS) for m in (theirs, ours))
+        assert there.rationale == here.rationale and there.improved_response == here.improved_response
+
+
+def test_a_wrong_key_and_an_unknown_model_are_errors(monkeypatch):
+    with serve(lambda body: {"content": "Hello."}, ("known",)) as base:
+        assert ask_api(monkeypatch, base, "known").lm("Hi") == ["Hello."]
+        with pytest.raises(Exception, match="there is no model unknown"):
+            ask_api(monkeypatch, base, "unknown").lm("Hi")
+        monkeypatch.setenv("OPENAI_API_KEY", "stolen")
+        with pytest.raises(Exception, match="this is not the key"):
+            ask_api(monkeypatch, base, "known").lm("Hi")
+
+
+class ScriptedJudge:
+    """Gives every criterion the probabilities in its script, as JSON in the form that the request asks for.
+
+    A conversation that holds `hopeless` gets an answer without any."""
+
+    def __init__(self, levels: dict[str, dict[str, float]], fields: bool, hopeless: str = "\0"):
+        self.levels, self.fields, self.hopeless = levels, fields, hopeless
+        self.asked: list[str] = []
+
+    def __call__(self, body: dict[str, Any]) -> dict[str, Any]:
+        self.asked.append("\n".join(m["content"] for m in body["messages"]))
+        if self.hopeless in self.asked[-1]:
+            return {"content": "I would rather talk about the weather."}
+        answers = {name: {"probabilities": p, "confidence": max(p.values())} for name, p in self.levels.items()}
+        if self.fields and "[[ ## completed ## ]]" in self.asked[-1]:
+            parts = [f"[[ ## {name} ## ]]\n{json.dumps(answer)}" for name, answer in answers.items()]
+            return {"content": "\n\n".join([*parts, "[[ ## completed ## ]]"])}
+        return {"content": json.dumps(answers)}
+
+
+RUBRIC = find_rubric("utta").only(["accuracy", "engagement"])
+LEVELS = {
+    "accuracy": {"Poor": 0.1, "Weak": 0.5, "Fair": 0.2, "Good": 0.1, "Excellent": 0.1},
+    "engagement": {"Poor": 0.0, "Weak": 0.0, "Fair": 0.25, "Good": 0.0, "Excellent": 0.75},
+}
+
+
+@pytest.mark.parametrize("fields", [True, False], ids=["marked fields", "bare JSON"])
+def test_an_api_model_decides_through_json(monkeypatch, fields):
+    judge = ScriptedJudge(LEVELS, fields)
+    with serve(judge) as base:
+        program = TeachingEvaluator(RUBRIC).use(ask_api(monkeypatch, base, "test"))
+        judged = program(**INPUTS)
+    assert (judged["accuracy"].value, judged["engagement"].value) == ("Weak", "Excellent")
+    assert {name: judged[name].probabilities for name in LEVELS} == LEVELS
+    accuracy, engagement = 0.5 * 0.25 + 0.2 * 0.5 + 0.1 * 0.75 + 0.1, 0.25 * 0.5 + 0.75
+    assert judged.effectiveness == pytest.approx((accuracy + engagement) / 2)
+    for text in (INPUTS["teacher_response"], "3 × 4 is 7", "engagement", RUBRIC.criteria[0].levels[1].means):
+        assert text in judge.asked[0]
+
+
+def test_an_answer_that_is_no_judgement_is_an_error_that_a_run_counts(monkeypatch, tmp_path):
+    reviews = read_reviews(data_dir() / "samples" / "reviews.jsonl").reviews[:4]
+    hopeless = reviews[2]
+    with serve(ScriptedJudge(LEVELS, True, hopeless.response)) as base:
+        program = TeachingEvaluator(RUBRIC).use(ask_api(monkeypatch, base, "test"))
+        found = predict(program, reviews, tmp_path)
+    assert [
+        (line["record_id"], line["criterion"], line["label"]) for line in sorted_by(reviews, found["predictions"])
+    ] == [
+        (r.id, criterion, {"accuracy": "Weak", "engagement": "Excellent"}[criterion])
+        for r in reviews
+        if r is not hopeless
+        for criterion in LEVELS
+    ]
+    (error,) = found["errors"]
+    assert error["record_id"] == hopeless.id and re.search("parse|weather", error["error"])
+    assert read_json(tmp_path / "errors.jsonl") == error
+
+
+def sorted_by(reviews: list[Any], lines: list[Any]) -> list[Any]:
+    order = [r.id for r in reviews]
+    return sorted(lines, key=lambda line: order.index(line["record_id"]))
+
+
+def test_a_model_that_answers_nothing_but_nonsense_stops_the_run(monkeypatch, tmp_path):
+    reviews = read_reviews(data_dir() / "samples" / "reviews.jsonl").reviews[:2]
+    with serve(ScriptedJudge(LEVELS, True, "Judge the teacher")) as base:
+        program = TeachingEvaluator(RUBRIC).use(ask_api(monkeypatch, base, "test"))
+        with pytest.raises(UttaError, match=r"^No response could be judged: "):
+            predict(program, reviews, tmp_path)

@@ -1,0 +1,209 @@
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+from tests.models.tiny import save_adapter
+from utta.core.errors import UttaError
+from utta.models import tree
+from utta.models.catalogue import fingerprint
+from utta.models.engine import Engine, TextSettings, load_weights, most_tokens
+from utta.models.render import DecisionRow
+
+QUESTIONS = {
+    "Hint": {"instructions": "A hint?", "type": "choice", "criteria": {"No": "none", "Some": "a", "Yes": "b"}},
+    "Tone": {"instructions": "Warm?", "type": "choice", "criteria": {"Cold": "c", "Warm": "d"}},
+}
+
+
+def make_rows(engine: Engine, conversations: int = 3, responses: int = 4) -> list[DecisionRow]:
+    states = [
+        {"instructions": "Judge.", "inputs": {"conversation": f"Student: {i} + 2 = 7", "teacher_response": "Oh? " * j}}
+        for i in range(conversations)
+        for j in range(1, responses + 1)
+    ]
+    return [engine.renderer.render(state, QUESTIONS) for state in states]
+
+
+def together(ask: Any, items: list[Any], threads: int = 16) -> list[Any]:
+    with ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(ask, items))
+
+
+def close(a: Any, b: Any) -> bool:
+    return all(x == pytest.approx(y, abs=1e-5) for x, y in zip(a, b, strict=True))
+
+
+@pytest.fixture(scope="module")
+def adapters(tiny: Any, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    return [save_adapter(tiny, tmp_path_factory.mktemp("adapter"), seed) for seed in (1, 2)]
+
+
+def test_an_answer_is_a_distribution_for_each_criterion(tiny_engine):
+    for answer in map(tiny_engine.decide, make_rows(tiny_engine)):
+        assert [len(p) for p in answer] == [3, 2]
+        assert all(sum(p) == pytest.approx(1) and min(p) >= 0 for p in answer)
+
+
+def test_many_threads_get_the_answers_that_each_would_get_alone(tiny_engine):
+    rows = make_rows(tiny_engine)
+    alone = [tiny_engine.decide(row) for row in rows]
+    assert len({tuple(p) for answer in alone for p in answer}) > len(rows), "the answers are told apart"
+    for asked in (rows, rows[::-1]):
+        expected = alone if asked is rows else alone[::-1]
+        assert all(map(close, together(tiny_engine.decide, asked), expected))
+
+
+def test_the_same_row_from_many_threads_is_answered_to_each(tiny_engine):
+    row = make_rows(tiny_engine, 1, 1)[0]
+    assert all(close(answer, tiny_engine.decide(row)) for answer in together(tiny_engine.decide, [row] * 16))
+
+
+def test_decisions_and_texts_asked_at_once_do_not_mix(tiny_engine):
+    rows, brief = make_rows(tiny_engine), TextSettings(max_tokens=5)
+
+    def ask(item: Any) -> Any:
+        return tiny_engine.decide(item) if isinstance(item, DecisionRow) else tiny_engine.generate(item, brief)
+
+    mixed = [x for row, prompt in zip(rows, map(str, range(len(rows))), strict=True) for x in (row, prompt)]
+    for item, answer in zip(mixed, together(ask, mixed), strict=True):
+        assert close(answer, ask(item)) if isinstance(item, DecisionRow) else answer == ask(item)
+
+
+def test_texts_written_in_one_batch_are_those_written_alone(tiny_engine):
+    prompts = ["A", "Why is the sky blue?", "7" * 40, "Ü", "Once upon a time", "x y z"]
+
+    def write(prompt: str) -> Any:
+        return tiny_engine.generate(prompt, TextSettings(max_tokens=8))
+
+    alone = [write(prompt) for prompt in prompts]
+    assert len({done.text for done in alone}) > 1
+    assert [(done.input_tokens, done.output_tokens) for done in alone] == [(len(p.encode()), 8) for p in prompts]
+    assert together(write, prompts * 3) == alone * 3
+
+
+def test_a_text_ends_at_each_of_the_model_s_end_tokens(tiny_engine, monkeypatch):
+    full = tiny_engine.generate("Hello", TextSettings(max_tokens=8))
+    assert (full.finish_reason, full.output_tokens) == ("length", 8)
+    own = tiny_engine.tokenizer.eos_token_id
+    written = tiny_engine.tokenizer(full.text, add_special_tokens=False)["input_ids"]
+    end = next(token for token in written if token not in written[:2])
+    monkeypatch.setattr(tiny_engine.base.generation_config, "eos_token_id", [own, end])
+    short = tiny_engine.generate("Hello", TextSettings(max_tokens=8))
+    assert (short.finish_reason, short.output_tokens) == ("stop", written.index(end))
+    assert full.text.startswith(short.text)
+
+
+def test_a_seed_makes_sampling_repeatable(tiny_engine):
+    one, two, other = (
+        tiny_engine.generate("Hello", TextSettings(max_tokens=8, temperature=1.5, seed=seed)).text for seed in (1, 1, 2)
+    )
+    assert one == two != other
+
+
+def test_a_text_that_does_not_fit_is_refused_in_one_sentence(tiny_engine):
+    with pytest.raises(UttaError, match=r"^The prompt has 5 tokens and asks for 4092 more, and .* holds 4096: .*\.$"):
+        tiny_engine.generate("Hello", TextSettings(max_tokens=4092))
+
+
+def test_a_failing_request_reaches_its_asker_and_the_worker_lives_on(tiny_engine):
+    row = make_rows(tiny_engine, 1, 1)[0]
+    before = tiny_engine.decide(row)
+    broken = replace(row, suffixes=((10**6,), (10**6,)))
+    for _ in range(2):
+        with pytest.raises(IndexError):
+            tiny_engine.decide(broken)
+    with pytest.raises(UttaError, match=r"holds no adapter 'nonesuch'"):
+        tiny_engine.decide(row, "nonesuch")
+    with pytest.raises(UttaError, match=r"holds no adapter 'nonesuch'"):
+        list(tiny_engine.stream("Hello", TextSettings(max_tokens=3), "nonesuch"))
+    assert close(tiny_engine.decide(row), before)
+
+
+def test_an_adapter_changes_its_own_answers_and_never_the_base_s(tiny, adapters):
+    engine = Engine(tiny, torch.float32)
+    rows = make_rows(engine)
+    brief = TextSettings(max_tokens=6)
+    base, text = [engine.decide(row) for row in rows], engine.generate("Hello", brief)
+    names = [engine.add_adapter(folder) for folder in adapters]
+    assert names == [fingerprint(folder) for folder in adapters] and names[0] != names[1]
+    assert engine.add_adapter(adapters[0]) == names[0], "added twice, held once"
+    expected = {"": base} | {
+        name: plain_answers(tiny, folder, rows) for name, folder in zip(names, adapters, strict=True)
+    }
+    asked = [(name, i) for i in range(len(rows)) for name in expected]
+    for (name, i), answer in zip(asked, together(lambda x: engine.decide(rows[x[1]], x[0]), asked), strict=True):
+        assert all(p == pytest.approx(q, abs=1e-4) for p, q in zip(answer, expected[name][i], strict=True))
+    for name in names:
+        assert not any(close(mine, theirs) for mine, theirs in zip(expected[name], base, strict=True))
+        assert engine.generate("Hello", brief, name).text != text.text
+    assert engine.generate("Hello", brief) == text
+
+
+def plain_answers(located: Any, adapter: Path, rows: list[DecisionRow]) -> list[list[list[float]]]:
+    """What PEFT itself answers, prompt by prompt."""
+    from peft import PeftModel
+
+    model = PeftModel.from_pretrained(load_weights(located, torch.float32), adapter).eval()
+    model.base_model.model.set_attn_implementation("sdpa")
+    answers = []
+    with torch.inference_mode():
+        for row in rows:
+            last = [model(torch.tensor([prompt])).logits[0, -1] for prompt in row.prompts]
+            answers.append([torch.softmax(z[list(c)], 0).tolist() for z, c in zip(last, row.codes, strict=True)])
+    return answers
+
+
+def test_an_adapter_that_is_put_in_while_others_ask_disturbs_no_answer(tiny, adapters):
+    engine = Engine(tiny, torch.float32)
+    row = make_rows(engine, 1, 1)[0]
+    before, during, added = engine.decide(row), [], threading.Event()
+
+    def ask() -> None:
+        while not added.is_set():
+            during.append(engine.decide(row))
+
+    asker = threading.Thread(target=ask)
+    asker.start()
+    for folder in adapters:
+        engine.add_adapter(folder)
+    added.set()
+    asker.join()
+    assert during and all(close(answer, before) for answer in during)
+
+
+def test_an_adapter_for_other_weights_is_refused(tiny, tiny_engine, tmp_path):
+    foreign = save_adapter(tiny, tmp_path / "foreign", 1, made_for="0123456789ab")
+    with pytest.raises(
+        UttaError, match=rf"was trained on .* \(0123456789ab\) and not on .* \({tiny.fingerprint}\); .*\.$"
+    ):
+        tiny_engine.add_adapter(foreign)
+    (foreign / "base.json").unlink()
+    with pytest.raises(UttaError, match=r"There is no file .*base\.json"):
+        tiny_engine.add_adapter(foreign)
+
+
+@pytest.mark.parametrize(("positions", "window", "most"), [(8192, None, 8192), (4096, 2047, 2047), (512, 4096, 512)])
+def test_a_sliding_window_limits_the_prompt(positions, window, most):
+    assert most_tokens(SimpleNamespace(max_position_embeddings=positions, sliding_window=window)) == most
+    if window is None:
+        assert most_tokens(SimpleNamespace(max_position_embeddings=positions)) == most
+
+
+def test_the_embedded_engine_answers_many_threads_as_one_by_one(embedded_model, sample_rows):
+    engine = embedded_model.decisions.engine
+    alone = [engine.decide(row) for row in sample_rows]
+    answers = together(engine.decide, sample_rows)
+    pairs = [
+        (torch.tensor(p), torch.tensor(q))
+        for a, b in zip(answers, alone, strict=True)
+        for p, q in zip(a, b, strict=True)
+    ]
+    assert all(p.argmax() == q.argmax() for p, q in pairs)
+    assert torch.cat([(p - q).abs() for p, q in pairs]).mean() <= 0.01
+    assert tree.Group(tuple(sample_rows)).prefix > 100, "the rubric is computed once"

@@ -1,0 +1,93 @@
+"""A language model that is made on the spot: two layers with random weights and a tokenizer of single bytes.
+
+It takes the same paths through the engine as a real one and needs no download. Its answers mean nothing, so tests hold
+them against each other and never against a text.
+"""
+
+from pathlib import Path
+from typing import Any
+
+CONTROL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<file_sep>"]
+TEMPLATE = (
+    "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>\n' }}"
+    "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+)
+
+
+def byte_tokenizer(template: str = TEMPLATE, merges: list[tuple[str, str]] | None = None) -> Any:
+    """A tokenizer with a token for each byte, for each merge, and for the control tokens of a ChatML template."""
+    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    merges = merges or []
+    tokens = CONTROL + sorted(pre_tokenizers.ByteLevel.alphabet()) + [left + right for left, right in merges]
+    core = Tokenizer(models.BPE(vocab={token: i for i, token in enumerate(tokens)}, merges=merges))
+    core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    core.decoder = decoders.ByteLevel()
+    core.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in CONTROL])
+    return PreTrainedTokenizerFast(
+        tokenizer_object=core,
+        bos_token="<|im_start|>",
+        eos_token="<|im_end|>",
+        pad_token="<|im_end|>",
+        unk_token="<|endoftext|>",
+        additional_special_tokens=["<file_sep>"],
+        chat_template=template,
+        clean_up_tokenization_spaces=False,
+        model_max_length=4096,
+    )
+
+
+def random_llama(vocabulary: int, tied: bool = False) -> Any:
+    """Two layers of Llama with random weights, always the same, large enough to make some tokens far likelier."""
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    config = LlamaConfig(
+        vocab_size=vocabulary,
+        hidden_size=64,
+        intermediate_size=128,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=4096,
+        initializer_range=0.3,
+        bos_token_id=1,
+        eos_token_id=2,
+        pad_token_id=2,
+        tie_word_embeddings=tied,
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(7)
+        return LlamaForCausalLM(config)
+
+
+def save_tiny(folder: Path) -> None:
+    """The tiny model in a folder, as a hub download would leave it."""
+    tokenizer = byte_tokenizer()
+    model = random_llama(len(tokenizer))
+    # It writes letters, digits and spaces alone: random bytes would seldom be text, and random ends come soon.
+    legible = [
+        token == "Ġ" or (token.isascii() and token.isalnum())
+        for token in tokenizer.convert_ids_to_tokens(range(len(tokenizer)))
+    ]
+    model.generation_config.suppress_tokens = [i for i, keep in enumerate(legible) if not keep]
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
+def save_adapter(located: Any, folder: Path, seed: int, made_for: str = "") -> Path:
+    """An untrained adapter for a model, whose random weights change every answer."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+
+    from utta.core.files import write_json
+    from utta.models.engine import load_weights
+
+    targets = ["q_proj", "v_proj", "down_proj"]
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        config = LoraConfig(r=4, lora_alpha=64, target_modules=targets, init_lora_weights=False)
+        get_peft_model(load_weights(located, torch.float32), config).save_pretrained(folder)
+    write_json(folder / "base.json", {"name": located.name, "fingerprint": made_for or located.fingerprint})
+    return folder
