@@ -23,7 +23,7 @@ print(json.dumps([model.version, told["engagement"].probabilities, told["engagem
 
 
 def test_an_adapter_for_the_embedded_model_is_trained_and_judges_in_a_fresh_process(embedded, own_home, tmp_path):
-    own_home.mkdir()
+    own_home.mkdir(exist_ok=True)
     (own_home / "models").symlink_to(Path(embedded.folder).parent)
     reviews = read_reviews(SAMPLES).reviews
     for name, part in (("train", reviews[:8]), ("validation", reviews[8:10])):

@@ -46,7 +46,7 @@ def renderer(tokenizer: Any) -> Any:
 
 @pytest.fixture(scope="session")
 def sample_rows(embedded_model: Any) -> list[Any]:
-    """Two criteria asked about seven responses of the sample set, to two conversations, for the embedded model."""
+    """Two criteria asked about eight responses of the sample set, to two conversations, for the embedded model."""
     from utta.core.paths import data_dir
     from utta.models.decisions import Recorder
     from utta.programs.evaluator import TeachingEvaluator
@@ -54,11 +54,11 @@ def sample_rows(embedded_model: Any) -> list[Any]:
     from utta.records.read import read_reviews
     from utta.records.rubrics import find_rubric
 
-    rubric = find_rubric("utta").only(["accuracy", "engagement"])
+    rubric = find_rubric("mrbench").only(["Providing_Guidance", "Actionability"])
     reviews = read_reviews(data_dir() / "samples" / "reviews.jsonl").reviews
     program, recorder = TeachingEvaluator(rubric), Recorder()
     program.judge.lm = recorder
-    for review in [*reviews[:4], *reviews[8:11]]:
-        program(**judge_inputs(review))
+    for review in reviews[:8]:
+        program(**judge_inputs(review) | {"context": ""})
     renderer = embedded_model.decisions.engine.renderer
     return [renderer.render(state, questions) for state, questions in recorder.requests]

@@ -16,7 +16,7 @@ def own_home(monkeypatch, tmp_path, memory_cache):
     monkeypatch.delenv("UTTA_CACHE", raising=False)
 
 
-@pytest.mark.parametrize("name", ["no-such-model", "someone/no-such-model", "/no/such/folder", DEFAULT])
+@pytest.mark.parametrize("name", ["no-such-model", "someone/no-such-model", "/no/such/folder"])
 def test_an_unknown_model_is_told_in_one_sentence(name, capfd):
     with pytest.raises(UttaError, match=rf"^The model '{name}' is not on this machine; [^\n]*\.$"):
         load(name)

@@ -64,6 +64,6 @@ def test_whatever_the_model_writes_is_the_text(text):
 
 
 def test_the_embedded_model_writes_two_texts(embedded_model):
-    short = replace(embedded_model, lm=embedded_model.lm.copy(max_tokens=12, temperature=0.0))
+    short = replace(embedded_model, lm=embedded_model.lm.copy(max_tokens=8, temperature=0.0))
     advice = ResponseCoach().use(short)(judgement="accuracy: Excellent; engagement: Weak", **INPUTS)
     assert advice.rationale.strip() and advice.improved_response.strip()

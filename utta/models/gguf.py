@@ -17,7 +17,9 @@ def convert(gguf: Path, out: Path) -> None:
     """Write the model in `gguf` to the folder `out` as bf16 safetensors with its tokenizer; takes about 10 s for 135M."""
     import torch
     from transformers import AutoModelForCausalLM
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()
     tokenizer = read_tokenizer(gguf)
     quantized = AutoModelForCausalLM.from_pretrained(str(gguf.parent), gguf_file=gguf.name, dtype=torch.float32)
     config = type(quantized.config).from_dict(

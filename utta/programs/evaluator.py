@@ -59,6 +59,7 @@ def effectiveness(rubric: Rubric, probabilities: Mapping[str, Mapping[str, float
     for criterion in rubric.criteria:
         p: Mapping[str, Any] = probabilities.get(criterion.id) or {}
         if mass := sum(p.values()):
-            total += criterion.weight * sum(p[level.label] * level.value for level in criterion.levels) / mass
+            # Divided first, so that rounding cannot lift the mean above the highest value.
+            total += criterion.weight * (sum(p[level.label] * level.value for level in criterion.levels) / mass)
             weights += criterion.weight
     return total / weights if weights else 0.0
