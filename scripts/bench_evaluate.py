@@ -40,7 +40,17 @@ def compare(data: Path, responses: int) -> None:
     top = fresh("peak", data, responses)
     by_hand = fresh("plain", data, responses)
     with tempfile.TemporaryDirectory() as work:
-        command = [sys.executable, "-m", "utta.cli.main", "evaluate", "evaluator", "--data", str(data), "--model", MODEL]
+        command = [
+            sys.executable,
+            "-m",
+            "utta.cli.main",
+            "evaluate",
+            "evaluator",
+            "--data",
+            str(data),
+            "--model",
+            MODEL,
+        ]
         started = time.monotonic()
         run([*command, "--out", f"{work}/run", "--no-cache", "--json"])
         seconds = time.monotonic() - started

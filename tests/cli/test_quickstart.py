@@ -8,6 +8,7 @@ from click.testing import CliRunner
 from tests.models.tiny import random_llama
 from utta.cli import quickstart
 from utta.cli.main import cli
+from utta.core.errors import UttaError
 from utta.core.files import read_json
 from utta.distill import run as distill_run
 
@@ -38,6 +39,21 @@ def run(tiny, tmp_path, monkeypatch):
     return call
 
 
+def test_a_new_start_takes_away_only_what_a_quickstart_made(tmp_path, monkeypatch):
+    def stop(name):
+        raise UttaError("No more of this.")
+
+    monkeypatch.setattr("utta.models.catalogue.pull", stop)
+    for made in (*quickstart.MADE, "thesis"):
+        (tmp_path / made).mkdir()
+        (tmp_path / made / "file").write_text("years of work")
+    call = ["quickstart", "--out", str(tmp_path)]
+    assert CliRunner().invoke(cli, call, prog_name="utta").stderr == "utta: No more of this.\n"
+    assert len(list(tmp_path.iterdir())) == 7
+    CliRunner().invoke(cli, [*call, "--fresh"], prog_name="utta")
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis"]
+
+
 def test_the_whole_way_and_again(run, tmp_path):
     out = tmp_path / "quickstart"
     done = run()
@@ -55,12 +71,8 @@ def test_the_whole_way_and_again(run, tmp_path):
         "likeliest", "reanchor", "weights",
     }  # fmt: skip
 
-    # The same command goes on where it was: at the end. A new start keeps what is not its own.
+    # The same command goes on where it was: at the end.
     made = (out / "judge" / "adapter" / "adapter_model.safetensors").stat().st_mtime_ns
     again = run()
     assert again.exit_code == 0 and "Training" not in again.stderr
     assert (out / "judge" / "adapter" / "adapter_model.safetensors").stat().st_mtime_ns == made
-    (out / "thesis.txt").write_text("years of work")
-    assert run("--fresh").exit_code == 0
-    assert (out / "judge" / "adapter" / "adapter_model.safetensors").stat().st_mtime_ns != made
-    assert (out / "thesis.txt").read_text() == "years of work"

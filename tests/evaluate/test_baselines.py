@@ -8,6 +8,7 @@ from scipy.sparse import hstack
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
+from threadpoolctl import threadpool_limits
 
 from tests.evaluate.scripted import RUBRIC, SAMPLES, ScriptedJudge, make_review
 from utta.evaluate.baselines import baseline_probabilities
@@ -31,7 +32,8 @@ def reference(criterion, train, test):
         vectorizer = TfidfVectorizer(min_df=2, sublinear_tf=True, **options)
         columns.append(vectorizer.fit_transform([review.response for review in train]))
         asked.append(vectorizer.transform([review.response for review in test]))
-    model = LogisticRegression(C=4, class_weight="balanced", max_iter=2000).fit(hstack(columns), gold)
+    with threadpool_limits(1):
+        model = LogisticRegression(C=4, class_weight="balanced", max_iter=2000).fit(hstack(columns), gold)
     assert list(model.classes_) == list(range(len(criterion.levels)))
     return model.predict_proba(hstack(asked))
 

@@ -46,19 +46,20 @@ def renderer(tokenizer: Any) -> Any:
 
 @pytest.fixture(scope="session")
 def sample_rows(embedded_model: Any) -> list[Any]:
-    """Two criteria asked about eight responses of the sample set, to two conversations, for the embedded model."""
+    """What the embedded model is asked about eight responses of the sample set, to two students: two short criteria."""
     from utta.core.paths import data_dir
-    from utta.models.decisions import Recorder
-    from utta.programs.evaluator import TeachingEvaluator
-    from utta.programs.inputs import judge_inputs
     from utta.records.read import read_reviews
-    from utta.records.rubrics import find_rubric
 
-    rubric = find_rubric("mrbench").only(["Providing_Guidance", "Actionability"])
-    reviews = read_reviews(data_dir() / "samples" / "reviews.jsonl").reviews
-    program, recorder = TeachingEvaluator(rubric), Recorder()
-    program.judge.lm = recorder
-    for review in reviews[:8]:
-        program(**judge_inputs(review) | {"context": ""})
-    renderer = embedded_model.decisions.engine.renderer
-    return [renderer.render(state, questions) for state, questions in recorder.requests]
+    questions = {
+        "Help": {
+            "instructions": "Does the teacher help?",
+            "criteria": {"No": "not at all", "Some": "a bit", "Yes": "well"},
+        },
+        "Tone": {"instructions": "How does the teacher sound?", "criteria": {"Cold": "curt", "Warm": "kind"}},
+    }
+    rows = []
+    for review in read_reviews(data_dir() / "samples" / "reviews.jsonl").reviews[:8]:
+        inputs = {"conversation": review.conversation[-1].utterance, "teacher_response": review.response}
+        state = {"instructions": "Judge the response.", "inputs": inputs}
+        rows.append(embedded_model.decisions.engine.renderer.render(state, questions))
+    return rows

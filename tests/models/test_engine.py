@@ -1,4 +1,5 @@
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -159,7 +160,17 @@ def plain_answers(located: Any, adapter: Path, rows: list[DecisionRow]) -> list[
     return answers
 
 
-def test_an_adapter_that_is_put_in_while_others_ask_disturbs_no_answer(tiny, adapters):
+def test_an_adapter_that_is_put_in_while_others_ask_disturbs_no_answer(tiny, adapters, monkeypatch):
+    from peft import PeftModel
+
+    load = PeftModel.from_pretrained
+
+    def load_slowly(*args: Any, **options: Any) -> Any:
+        loaded = load(*args, **options)  # the new weights are in the model now, and the engine does not know it yet
+        time.sleep(0.2)
+        return loaded
+
+    monkeypatch.setattr(PeftModel, "from_pretrained", load_slowly)
     engine = Engine(tiny, torch.float32)
     row = make_rows(engine, 1, 1)[0]
     before, during, added = engine.decide(row), [], threading.Event()
@@ -196,9 +207,9 @@ def test_a_sliding_window_limits_the_prompt(positions, window, most):
 
 
 def test_the_embedded_engine_answers_many_threads_as_one_by_one(embedded_model, sample_rows):
-    engine = embedded_model.decisions.engine
-    alone = [engine.decide(row) for row in sample_rows]
-    answers = together(engine.decide, sample_rows)
+    engine, rows = embedded_model.decisions.engine, sample_rows[:5]
+    alone = [engine.decide(row) for row in rows]
+    answers = together(engine.decide, rows)
     pairs = [
         (torch.tensor(p), torch.tensor(q))
         for a, b in zip(answers, alone, strict=True)
@@ -206,4 +217,4 @@ def test_the_embedded_engine_answers_many_threads_as_one_by_one(embedded_model, 
     ]
     assert all(p.argmax() == q.argmax() for p, q in pairs)
     assert torch.cat([(p - q).abs() for p, q in pairs]).mean() <= 0.01
-    assert tree.Group(tuple(sample_rows)).prefix > 100, "the rubric is computed once"
+    assert tree.Group(tuple(rows)).prefix > 50, "the rubric is computed once"

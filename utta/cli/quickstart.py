@@ -76,7 +76,7 @@ def quickstart(out: Path, fresh: bool) -> None:
     console.print(_line(calibrated))
 
     step()
-    recipe = Recipe(epochs=8, patience=8)
+    recipe = Recipe(epochs=5, patience=5)
     distill(Distill("evaluator", train, validation, out / "judge", MODEL, recipe=recipe))
     results = evaluate(Evaluate(str(out / "judge"), test, out / "judge-test", against=out / "base"))
     console.print(_line(results))

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from safetensors import SafetensorError
 from transformers import TrainerCallback, TrainingArguments
+from transformers.utils import logging as transformers_logging
 
 from utta.core.files import read_json, write_json
 from utta.core.progress import progress
@@ -110,6 +111,7 @@ def with_adapter(located: Located, recipe: "Recipe") -> tuple[Any, Any]:
     from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
     from transformers import AutoTokenizer
 
+    transformers_logging.disable_progress_bar()  # ours is the only one
     if recipe.qlora:
         model = prepare_model_for_kbit_training(_in_four_bits(located), use_gradient_checkpointing=False)
     else:

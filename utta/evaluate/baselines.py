@@ -30,6 +30,7 @@ def _tfidf(gold: NDArray[np.int64], train: Sequence[Review], test: Sequence[Revi
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline, make_union
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     if len(set(gold)) < 2:
         return np.tile(np.eye(levels)[gold[0]], (len(test), 1))
@@ -38,7 +39,8 @@ def _tfidf(gold: NDArray[np.int64], train: Sequence[Review], test: Sequence[Revi
     model = make_pipeline(
         make_union(words, characters), LogisticRegression(C=4, class_weight="balanced", max_iter=2000)
     )
-    model.fit([r.response for r in train], gold)
+    with threadpool_limits(1):  # the vectors are short: threads would spend ten times as long on waiting for each other
+        model.fit([r.response for r in train], gold)
     probabilities = np.zeros((len(test), levels))
     probabilities[:, model.classes_] = model.predict_proba([r.response for r in test])
     return probabilities
