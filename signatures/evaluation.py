@@ -29,8 +29,8 @@ def judge_signature(rubric: Rubric) -> type[dspy.Signature]:
     }
     for criterion in rubric.criteria:
         options = tuple((level.label, level.means) for level in criterion.levels)
-        fields[criterion.id] = (Choice[options], dspy.OutputField(desc=criterion.question))  # type: ignore[valid-type]
-    return dspy.make_signature(fields, JUDGE_INSTRUCTIONS, signature_name=f"Judge_{rubric.id}")  # type: ignore[arg-type]
+        fields[criterion.id] = (Choice[options], dspy.OutputField(desc=criterion.question))
+    return dspy.make_signature(fields, JUDGE_INSTRUCTIONS, signature_name=f"Judge_{rubric.id}")
 
 
 class Coach(dspy.Signature):

@@ -21,12 +21,13 @@ def plan(asked: Asked) -> dict[str, Any]:
     program, _, found = open_on(asked.program, asked.data, asked.model, asked.rubric, asked.criteria)
     rubric = program.module.rubric
     reviews = labelled(found.reviews, rubric, asked.data)
-    counts = {"model": program.model_name, "requests": len(reviews), "decisions": len(reviews) * len(rubric.criteria)}
+    decisions = len(reviews) * len(rubric.criteria)
+    counts: dict[str, Any] = {"model": program.model_name, "requests": len(reviews), "decisions": decisions}
     if not is_api(program.model_name):
         return counts | {"leaves_this_machine": False}
     read = sum(len("\n".join(judge_inputs(r).values())) for r in reviews) // CHARACTERS_PER_TOKEN
     read += len(reviews) * (len(_rubric_text(rubric)) // CHARACTERS_PER_TOKEN + OVERHEAD_TOKENS)
-    written = counts["decisions"] * ANSWER_TOKENS
+    written = decisions * ANSWER_TOKENS
     price = _price(program.model_name, read, written)
     return counts | {"leaves_this_machine": True, "tokens_read": read, "tokens_written": written, "us_dollars": price}
 

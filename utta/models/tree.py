@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 
+from utta.models import attention
 from utta.models.attention import Span
 from utta.models.render import DecisionRow, common_prefix
 
@@ -113,8 +114,13 @@ def _apart(branches: list[tuple[int, int]]) -> torch.Tensor:
 
 
 def log_probabilities(model: Any, groups: Sequence[Group]) -> list[torch.Tensor]:
-    """The log-probabilities of a decision's levels, for each decision of the groups in order; float32."""
+    """The log-probabilities of a decision's levels, for each decision of the groups in order; float32.
+
+    Raises ValueError for a model with another attention than ours, which would ignore who may see what.
+    """
     base = model.get_base_model() if hasattr(model, "get_base_model") else model
+    if base.config._attn_implementation != attention.NAME:
+        raise ValueError(f"the model has the attention {base.config._attn_implementation!r}; use engine.load_weights")
     head = base.get_output_embeddings().weight
     layout, device = lay_out(groups), head.device
     for span in layout.spans:
