@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from tests.distill.conftest import TRAIN, VALIDATION
+from tests.distill.conftest import VALIDATION
 from tests.evaluate.scripted import make_review, put_down, start, wait_for
 from utta.core.errors import UttaError
 from utta.core.files import read_json, sha256
@@ -163,7 +163,3 @@ def test_the_same_seed_gives_the_same_weights(asked, tmp_path, in_float32):
     distill(asked(out=tmp_path / "two", recipe=Recipe(epochs=1, rank=4, seed=1)))
     theirs = adapter(tmp_path / "two")
     assert any(not torch.allclose(ours[name], theirs[name], atol=1e-4) for name in ours)
-
-
-def test_there_are_problems_in_neither_file_twice():
-    assert not {r.problem for r in TRAIN} & {r.problem for r in VALIDATION}

@@ -7,7 +7,6 @@ import os
 import re
 import shutil
 import time
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -124,10 +123,7 @@ def with_adapter(located: Located, recipe: "Recipe") -> tuple[Any, Any]:
         target_modules=lora_targets(located.folder),
         task_type="CAUSAL_LM",
     )
-    with warnings.catch_warnings():
-        # PEFT asks a model for something by a name that Transformers is about to change.
-        warnings.filterwarnings("ignore", ".*is_gradient_checkpointing", FutureWarning)
-        return get_peft_model(model, config), AutoTokenizer.from_pretrained(located.folder, local_files_only=True)
+    return get_peft_model(model, config), AutoTokenizer.from_pretrained(located.folder, local_files_only=True)
 
 
 def _in_four_bits(located: Located) -> Any:

@@ -7,6 +7,7 @@ process (`engine`).
 """
 
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -24,6 +25,9 @@ from utta.core.files import read_json
 from utta.models import attention, tree
 from utta.models.catalogue import Located, fingerprint, locate
 from utta.models.render import DecisionRow, Renderer
+
+# PEFT asks a model for something by a name that Transformers is about to change; nothing a user could mend.
+warnings.filterwarnings("ignore", ".*is_gradient_checkpointing", FutureWarning)
 
 PASS_TOKENS = 4096  # tokens of one pass over decisions
 TEXT_BATCH = 32
