@@ -18,8 +18,8 @@ from utta.core.files import read_json, sha256
 from utta.core.runs import claim
 from utta.evaluate.calibrate import calibrate
 from utta.evaluate.predict import predict
-from utta.evaluate.results import by_decision, cluster
-from utta.evaluate.run import labelled, open_on, read
+from utta.evaluate.results import by_decision
+from utta.evaluate.run import labelled, open_on, read, refuse_leak
 from utta.models.catalogue import DEFAULT, Located, locate
 from utta.programs.folder import Program, save_program
 from utta.records.review import Review
@@ -74,11 +74,7 @@ def prepare(asked: Asked) -> Prepared:
         )
     train = labelled(found.reviews, program.module.rubric, asked.train)
     validation = labelled(read(asked.validation, whole).reviews, program.module.rubric, asked.validation)
-    if shared := sorted({cluster(r) for r in train} & {cluster(r) for r in validation}):
-        raise UttaError(
-            f"{len(shared)} problems stand in both {asked.train} and {asked.validation} (the first: {shared[0]}); "
-            "split by problem with 'utta data split'."
-        )
+    refuse_leak(train, validation, (asked.train, asked.validation))
     located = locate(asked.model or program.model_name or DEFAULT)
     config = {
         "kind": "distillation",

@@ -147,6 +147,15 @@ def labelled(reviews: Sequence[Review], rubric: Rubric, path: Path) -> list[Revi
     return kept
 
 
+def refuse_leak(train: Sequence[Review], validation: Sequence[Review], files: tuple[Path, Path]) -> None:
+    """`UttaError` when a problem stands in both parts: what was learnt from one would be tested on the other."""
+    if shared := sorted({cluster(r) for r in train} & {cluster(r) for r in validation}):
+        raise UttaError(
+            f"{len(shared)} problems stand in both {files[0]} and {files[1]} (the first: {shared[0]}); "
+            "split by problem with 'utta data split'."
+        )
+
+
 def labelled_criteria(rubric: Rubric, reviews: Sequence[Review], wanted: Sequence[str] = ()) -> list[str]:
     """The criteria of the rubric that the reviews label, or those wanted; `UttaError` for an unknown one."""
     known = [c.id for c in rubric.criteria]

@@ -22,7 +22,7 @@ from utta.core.runs import claim
 from utta.evaluate.calibrate import beside_reanchor, calibrate, examples, weighted_macro_f1
 from utta.evaluate.predict import predict
 from utta.evaluate.results import by_decision, cluster, number
-from utta.evaluate.run import labelled, open_on, read
+from utta.evaluate.run import labelled, open_on, read, refuse_leak
 from utta.programs.evaluator import TeachingEvaluator
 from utta.programs.folder import save_program
 from utta.records.review import Review
@@ -54,11 +54,7 @@ def optimize(asked: Asked) -> dict[str, Any]:
     program, whole, found = open_on(asked.program, asked.train, asked.model, asked.rubric, asked.criteria)
     train = found.reviews
     validation = labelled(read(asked.validation, whole).reviews, program.module.rubric, asked.validation)
-    if shared := sorted({cluster(r) for r in train} & {cluster(r) for r in validation}):
-        raise UttaError(
-            f"{len(shared)} problems stand in both {asked.train} and {asked.validation} (the first: {shared[0]}); "
-            "split by problem with 'utta data split'."
-        )
+    refuse_leak(train, validation, (asked.train, asked.validation))
     config = _config(asked, program.module)
     if (asked.out / "manifest.json").is_file():
         claim(asked.out, config)
