@@ -10,7 +10,7 @@ from utta.cli import quickstart
 from utta.cli.main import cli
 from utta.core.errors import UttaError
 from utta.core.files import read_json
-from utta.distill import run as distill_run
+from utta.distill import recipe as distill_recipe
 
 
 @pytest.fixture(scope="module")
@@ -29,8 +29,8 @@ def tiny(tmp_path_factory, embedded):
 def run(tiny, tmp_path, monkeypatch):
     monkeypatch.setenv("UTTA_HOME", str(tmp_path / "home"))
     monkeypatch.setattr(quickstart, "MODEL", str(tiny))
-    recipe = partial(distill_run.Recipe, rank=4)
-    monkeypatch.setattr(distill_run, "Recipe", lambda **given: recipe(**given | {"epochs": 1}))
+    recipe = partial(distill_recipe.Recipe, rank=4)
+    monkeypatch.setattr(distill_recipe, "Recipe", lambda **given: recipe(**given | {"epochs": 1}))
 
     def call(*more):
         arguments = ["quickstart", "--out", str(tmp_path / "quickstart"), *more]

@@ -5,7 +5,8 @@ import pytest
 
 from tests.evaluate.scripted import grid, put_down
 from tests.models.tiny import save_tiny
-from utta.distill.run import Asked, Recipe
+from utta.distill.recipe import Recipe
+from utta.distill.run import Asked
 from utta.models.catalogue import Located, locate
 from utta.models.load import use_own_cache
 

@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 
 from tests.evaluate.scripted import ROOT, SAMPLES
-from utta.distill.run import Asked, Recipe, distill
+from utta.distill.recipe import Recipe
+from utta.distill.run import Asked, distill
 from utta.records.read import read_reviews, write_reviews
 
 JUDGE = """

@@ -8,8 +8,8 @@ import torch
 
 from tests.evaluate.scripted import RUBRIC, grid
 from utta.distill.agreement import Judged, judge_items, validation_figures
+from utta.distill.recipe import Recipe
 from utta.distill.rows import training_items
-from utta.distill.run import Recipe
 from utta.distill.trainer import batch_loss, collate
 from utta.distill.training import with_adapter
 from utta.models import tree

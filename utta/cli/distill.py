@@ -70,7 +70,8 @@ def distill(
       utta data split data/samples/reviews.jsonl --out split
       utta distill evaluator --train split/train.jsonl --val split/validation.jsonl --out runs/judge --dry-run
     """
-    from utta.distill.run import Asked, Recipe
+    from utta.distill.recipe import Recipe
+    from utta.distill.run import Asked
     from utta.distill.run import distill as run
 
     recipe = Recipe(

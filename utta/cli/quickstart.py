@@ -35,8 +35,9 @@ def quickstart(out: Path, fresh: bool) -> None:
 
     from utta.core.errors import UttaError
     from utta.core.paths import data_dir
+    from utta.distill.recipe import Recipe
     from utta.distill.run import Asked as Distill
-    from utta.distill.run import Recipe, distill
+    from utta.distill.run import distill
     from utta.evaluate.run import Asked as Evaluate
     from utta.evaluate.run import evaluate
     from utta.models.catalogue import pull

@@ -9,13 +9,14 @@ Training sees the training file alone; validation chooses the epoch and fits the
 """
 
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from utta.core.errors import UttaError
 from utta.core.files import read_json, sha256
 from utta.core.runs import claim
+from utta.distill.recipe import Recipe
 from utta.evaluate.calibrate import calibrate
 from utta.evaluate.predict import predict
 from utta.evaluate.results import by_decision
@@ -23,21 +24,6 @@ from utta.evaluate.run import labelled, open_on, read, refuse_leak
 from utta.models.catalogue import DEFAULT, Located, locate
 from utta.programs.folder import Program, save_program
 from utta.records.review import Review
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How to train. `rank` is LoRA's r, alpha is twice that; `batch` counts conversations; `balance` is how far rare
-    levels are weighed up (`utta.distill.rows`); training stops after `patience` epochs without a better agreement."""
-
-    epochs: int = 4
-    rank: int = 16
-    learning_rate: float = 4e-4
-    batch: int = 1
-    balance: float = 0.5
-    patience: int = 2
-    seed: int = 0
-    qlora: bool = False
 
 
 @dataclass(frozen=True)
@@ -51,7 +37,7 @@ class Asked:
     model: str | None = None
     rubric: str | None = None
     criteria: tuple[str, ...] = ()
-    recipe: Recipe = Recipe()
+    recipe: Recipe = field(default_factory=Recipe)
 
 
 @dataclass

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -20,6 +20,7 @@ from transformers.utils import logging as transformers_logging
 from utta.core.files import read_json, write_json
 from utta.core.progress import progress
 from utta.distill.agreement import judge_items, validation_figures
+from utta.distill.recipe import Recipe
 from utta.distill.rows import training_items
 from utta.distill.trainer import DecisionTrainer, Item
 from utta.models.catalogue import Located, lora_targets
@@ -28,16 +29,13 @@ from utta.models.render import Renderer
 from utta.programs.evaluator import TeachingEvaluator
 from utta.records.review import Review
 
-if TYPE_CHECKING:
-    from utta.distill.run import Recipe
-
 CHECKPOINT_SECONDS = 60
 CHOSEN_BY = "macro_f1_weighted"
 
 
 def train(
     out: Path,
-    recipe: "Recipe",
+    recipe: Recipe,
     program: TeachingEvaluator,
     located: Located,
     reviews: Sequence[Review],
@@ -105,7 +103,7 @@ def _plain_disk_errors(folder: Path) -> Iterator[None]:
         raise OSError(code, os.strerror(code), str(folder)) from error
 
 
-def with_adapter(located: Located, recipe: "Recipe") -> tuple[Any, Any]:
+def with_adapter(located: Located, recipe: Recipe) -> tuple[Any, Any]:
     """The base model with fresh LoRA weights on its linear layers, and its tokenizer."""
     from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
     from transformers import AutoTokenizer
@@ -167,7 +165,7 @@ class _Keeper(TrainerCallback):
     def __init__(
         self,
         out: Path,
-        recipe: "Recipe",
+        recipe: Recipe,
         program: TeachingEvaluator,
         held_out: Sequence[Item],
         located: Located,

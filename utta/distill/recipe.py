@@ -1,0 +1,18 @@
+"""How a judge is trained: the settings of a LoRA training, with the defaults of `utta distill`."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to train. `rank` is LoRA's r, alpha is twice that; `batch` counts conversations; `balance` is how far rare
+    levels are weighed up (`utta.distill.rows`); training stops after `patience` epochs without a better agreement."""
+
+    epochs: int = 4
+    rank: int = 16
+    learning_rate: float = 4e-4
+    batch: int = 1
+    balance: float = 0.5
+    patience: int = 2
+    seed: int = 0
+    qlora: bool = False
