@@ -23,7 +23,7 @@ from utta.core.runs import claim
 from utta.evaluate.predict import predict, read_predictions
 from utta.evaluate.results import by_decision, cluster, comparison, figures
 from utta.programs.folder import UNOPTIMISED, Program, now, open_program, versions
-from utta.records.read import ReadResult, read_reviews
+from utta.records.read import ReadResult, read_reviews, scan_reviews
 from utta.records.review import Review
 from utta.records.rubrics import find_rubric, rubric_names
 
@@ -95,7 +95,8 @@ def data_rubric(data: Path, name: str | None) -> Rubric:
     """The rubric to use on a file: the named one, or the shipped one that the file's first review names."""
     if name:
         return find_rubric(name)
-    named = read_reviews(data).reviews[0].rubric
+    first = next((found for found in scan_reviews(data) if isinstance(found, Review)), None)
+    named = (first or read_reviews(data).reviews[0]).rubric  # without a good review, reading says why in one sentence
     if named not in rubric_names():
         raise UttaError(
             f"The reviews in {data} are on the rubric {named!r}, which does not ship; give its file with --rubric."
