@@ -145,7 +145,7 @@ def test_an_old_python_is_missing(here, monkeypatch):
 
 
 def test_the_answer_cache_is_the_one_that_is_used(here, tmp_path):
-    from utta.models.load import answers_folder
+    from utta.core.paths import answers_folder
 
     answers_folder().mkdir()
     (answers_folder() / "x").write_bytes(bytes(3 << 20))

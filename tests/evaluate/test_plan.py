@@ -10,8 +10,7 @@ REVIEWS = grid(["ants", "bees"], 3)
 
 
 @pytest.fixture
-def asked(tmp_path, monkeypatch):
-    monkeypatch.setenv("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # else importing LiteLLM asks a server for prices
+def asked(tmp_path):
     data, rubric = put_down(tmp_path, REVIEWS)
     settings = {"program": "evaluator", "data": data, "out": tmp_path / "run", "rubric": str(rubric)}
     return lambda **more: Asked(**settings | more)

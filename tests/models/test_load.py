@@ -5,9 +5,9 @@ import pytest
 
 from tests.models.tiny import save_tiny
 from utta.core.errors import UttaError
-from utta.core.paths import home
+from utta.core.paths import answers_folder, home
 from utta.models.catalogue import DEFAULT
-from utta.models.load import answers_folder, is_api, load, use_own_cache
+from utta.models.load import is_api, load, use_own_cache
 
 
 @pytest.fixture(autouse=True)

@@ -18,9 +18,9 @@ def clear() -> None:
     """
     import shutil
 
-    from utta.core.paths import home
+    from utta.core.paths import answers_folder
 
-    folder = home() / "answers"
+    folder = answers_folder()
     size = sum(p.stat().st_size for p in folder.rglob("*") if p.is_file()) if folder.is_dir() else 0
     shutil.rmtree(folder, ignore_errors=True)
     click.echo(f"Deleted {size / 1e6:,.1f} MB of kept answers.")

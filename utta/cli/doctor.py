@@ -15,7 +15,7 @@ import click
 
 from utta.core import system
 from utta.core.errors import EXIT_ERROR, UttaError
-from utta.core.paths import home
+from utta.core.paths import answers_folder, home
 
 API_KEYS = (
     "OPENAI_API_KEY",
@@ -195,7 +195,7 @@ def _caches() -> Iterator[Check]:
     try:
         from huggingface_hub.constants import HF_HUB_CACHE
 
-        answers = home() / "answers"
+        answers = answers_folder()
     except (ImportError, OSError):
         return  # said by the checks of the packages and of UTTA_HOME
     off = ", not used: UTTA_CACHE=off" if os.environ.get("UTTA_CACHE") == "off" else ""

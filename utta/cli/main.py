@@ -27,7 +27,6 @@ SETTINGS = {
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",  # they would draw into ours
     "TRANSFORMERS_VERBOSITY": "error",  # its warnings are about code, and none is the user's
     "TOKENIZERS_PARALLELISM": "false",  # else each forked process prints a warning
-    "LITELLM_LOCAL_MODEL_COST_MAP": "True",  # else importing it asks a server for prices
 }
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 

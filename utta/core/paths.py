@@ -20,3 +20,8 @@ def home() -> Path:
     folder = Path(os.environ.get("UTTA_HOME") or Path.home() / ".cache" / "utta")
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def answers_folder() -> Path:
+    """Where models' answers are kept; they hold the text of students, so `utta cache clear` empties it."""
+    return home() / "answers"

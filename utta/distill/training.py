@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from peft.helpers import disable_input_dtype_casting
 from safetensors import SafetensorError
 from transformers import TrainerCallback, TrainingArguments
 from transformers.utils import logging as transformers_logging
@@ -69,7 +70,11 @@ def train(
         disable_tqdm=True,
         dataloader_pin_memory=cuda,
     )
-    with progress("Training", recipe.epochs * steps) as advance, _plain_disk_errors(out):
+    with (
+        progress("Training", recipe.epochs * steps) as advance,
+        _plain_disk_errors(out),
+        disable_input_dtype_casting(model, active=arguments.bf16),  # autocast does it, and PEFT's way goes over float32
+    ):
         keeper = _Keeper(out, recipe, program, held_out, located, advance, arguments.bf16)
         trainer = DecisionTrainer(model=model, args=arguments, train_dataset=items, callbacks=[keeper])
         trainer.remove_callback(_printer())

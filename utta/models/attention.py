@@ -53,14 +53,13 @@ def tree_attention(
     for span in spans:
         size = span.end - span.start
         runs = [*span.sees, (span.start, span.end)]
-        keys = torch.cat([key[0, :, a:b] for a, b in runs], dim=1)
-        values = torch.cat([value[0, :, a:b] for a, b in runs], dim=1)
+        keys, values = (torch.cat([x[0, :, a:b] for a, b in runs], dim=1) for x in (key, value))
         scores = torch.bmm(grouped[:, :, span.start : span.end].reshape(heads, -1, width), keys.transpose(1, 2))
-        earlier = keys.shape[1] - size
-        shared, own = scores.view(heads, -1, size, keys.shape[1]).split([earlier, size], dim=-1)
-        own = own.masked_fill(span.hidden, torch.finfo(own.dtype).min)
-        weights = torch.softmax(torch.cat([shared, own], dim=-1), dim=-1).to(values.dtype)
-        outputs.append(torch.bmm(weights.view(heads, -1, keys.shape[1]), values).view(heads, -1, size, width))
+        own = scores.view(heads, -1, size, keys.shape[1])[..., keys.shape[1] - size :]
+        # Behind autograd's back: a weight of 0 has a gradient of 0, so there is nothing to record.
+        own.detach().masked_fill_(span.hidden, torch.finfo(own.dtype).min)
+        weights = torch.softmax(scores, dim=-1).to(values.dtype)
+        outputs.append(torch.bmm(weights, values).view(heads, -1, size, width))
     joined = torch.cat(outputs, dim=2).view(1, -1, query.shape[2], width)
     return joined.transpose(1, 2).contiguous(), None
 

@@ -12,7 +12,7 @@ from typing import Any
 import dspy
 
 from utta.core.errors import UttaError
-from utta.core.paths import home
+from utta.core.paths import answers_folder
 from utta.models.catalogue import CATALOGUE, locate
 
 # LiteLLM would fetch a list of prices when it is imported, and print warnings where there is no network.
@@ -70,8 +70,3 @@ def use_own_cache() -> None:
         enable_disk_cache=os.environ.get("UTTA_CACHE", "on") != "off",
         restrict_pickle=True,
     )
-
-
-def answers_folder() -> Path:
-    """Where answers are kept; they hold the text of students, so `utta cache clear` empties it."""
-    return home() / "answers"

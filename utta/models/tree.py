@@ -9,6 +9,7 @@ functions train. Nothing is padded, and the large matrix products run over all t
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -17,7 +18,9 @@ from utta.models import attention
 from utta.models.attention import Span
 from utta.models.render import DecisionRow, common_prefix
 
-BLOCK = 160  # response tokens that attend together: fewer make small matrix products, more compute what is hidden
+# Tokens that attend together: fewer make small matrix products, more compute what is hidden.
+BLOCK = 160  # of responses
+STRETCH = 256  # of a run that all of them share
 
 
 @dataclass(frozen=True)
@@ -73,16 +76,15 @@ class Layout:
 def lay_out(groups: Sequence[Group]) -> Layout:
     """The flat sequence of some groups; what all of them share (the rubric) stands first, once."""
     root = min(common_prefix(g.rows[0].trunk for g in groups), min(g.prefix for g in groups)) if len(groups) > 1 else 0
-    ids, positions, readouts, spans = list(groups[0].rows[0].trunk[:root]), list(range(root)), [], []
-    if root:
-        spans.append(Span(0, root, [], _after(root)))
+    ids, positions, readouts = list(groups[0].rows[0].trunk[:root]), list(range(root)), []
+    spans = _in_order(0, root, [])
     for group in groups:
         sees = [(0, root)] if root else []
         start = len(ids)
         if group.prefix > root:
             ids += group.rows[0].trunk[root : group.prefix]
             positions += range(root, group.prefix)
-            spans.append(Span(start, len(ids), list(sees), _after(group.prefix - root)))
+            spans += _in_order(start, len(ids), sees)
             sees.append((start, len(ids)))
         start = len(ids)
         branches: list[tuple[int, int]] = []
@@ -99,6 +101,12 @@ def lay_out(groups: Sequence[Group]) -> Layout:
                     readouts.append(len(ids) - 1)
         spans.append(Span(start, len(ids), sees, _apart(branches)))
     return Layout(torch.tensor([ids]), torch.tensor([positions]), spans, torch.tensor(readouts))
+
+
+def _in_order(start: int, end: int, sees: list[tuple[int, int]]) -> list[Span]:
+    """The spans of a run where a token sees all that stands before it."""
+    cuts = [*range(start, end, STRETCH), end]
+    return [Span(a, b, [*sees, (start, a)] if a > start else list(sees), _after(b - a)) for a, b in pairwise(cuts)]
 
 
 def _after(length: int) -> torch.Tensor:
