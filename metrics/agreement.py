@@ -21,6 +21,7 @@ from metrics import tables
 METRICS = ("macro_f1", "accuracy", "kappa", "lenient_macro_f1", "calibration_error")
 ORDINAL_METRICS = ("quadratic_kappa", "spearman")
 BINS = 10
+THIN = 10  # a level with fewer expert labels says nothing that can be relied on
 
 
 def confusion(gold: ArrayLike, predicted: ArrayLike, levels: int) -> NDArray[np.int64]:
@@ -32,7 +33,7 @@ def confusion(gold: ArrayLike, predicted: ArrayLike, levels: int) -> NDArray[np.
     return np.bincount(truth * levels + answer, minlength=levels * levels).reshape(levels, levels)
 
 
-def thin_levels(gold: ArrayLike, levels: int, least: int = 10) -> tuple[int, ...]:
+def thin_levels(gold: ArrayLike, levels: int, least: int = THIN) -> tuple[int, ...]:
     """Levels with fewer than `least` gold labels: too few to say anything about, so macro-F1 leaves them out."""
     counts = np.bincount(np.asarray(gold, dtype=np.int64), minlength=levels)
     return tuple(level for level in range(levels) if counts[level] < least)

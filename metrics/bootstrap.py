@@ -72,7 +72,9 @@ def draw_clusters(clusters: Sequence[Hashable], *, samples: int = 1000, seed: in
     `clusters` names each row's cluster. The draws depend on the set of names and the seed, not on the rows' order.
     """
     names = tuple(sorted(set(clusters), key=str))
-    share = np.full(len(names), 1 / max(len(names), 1))
+    if not names:
+        return Draws(names, np.zeros((samples, 0)))
+    share = np.full(len(names), 1 / len(names))
     counts = np.random.default_rng(seed).multinomial(len(names), share, size=samples)
     return Draws(names, counts.astype(np.float64))
 

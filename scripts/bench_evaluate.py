@@ -180,7 +180,7 @@ def rendered(data: Path, dtype: Any, responses: int) -> tuple[Any, list[Any], li
 def all_rows(data: Path, renderer: Any) -> tuple[list[Any], list[Any]]:
     """Every labelled review of the file with its rendered row, as `utta evaluate evaluator` asks them."""
     from utta.distill.rows import render
-    from utta.evaluate.run import data_rubric, labelled_criteria
+    from utta.evaluate.open import data_rubric, labelled_criteria
     from utta.programs.evaluator import TeachingEvaluator
     from utta.records.read import read_reviews
 

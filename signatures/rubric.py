@@ -83,35 +83,18 @@ class Rubric(_Strict):
         try:
             rubric = cls.model_validate(raw)
         except ValidationError as error:
-            raise RubricError(source, [_sentence(e) for e in error.errors()] + _name_faults_of_raw(raw)) from None
+            raise RubricError(source, [_sentence(e) for e in error.errors()] + _other_faults(raw)) from None
         if faults := rubric._faults():
             raise RubricError(source, faults)
         return rubric
 
     def _faults(self) -> list[str]:
         faults = [] if self.criteria else ["it has no criteria"]
-        ids = [c.id for c in self.criteria]
-        faults += [f"criterion {i!r} stands twice" for i in sorted({i for i in ids if ids.count(i) > 1})]
-        for criterion in self.criteria:
-            faults += _name_faults(criterion.id)
-            if not criterion.question.strip():
-                faults.append(f"criterion {criterion.id!r} has no question")
-            if not 2 <= len(criterion.levels) <= 26:
-                faults.append(f"criterion {criterion.id!r} has {len(criterion.levels)} levels, not 2 to 26")
-            labels = criterion.labels
-            for label in sorted({x for x in labels if labels.count(x) > 1}):
-                faults.append(f"criterion {criterion.id!r} has the label {label!r} twice")
-            for level in criterion.levels:
-                if not level.label.strip():
-                    faults.append(f"criterion {criterion.id!r} has a level without a label")
-                if not level.means.strip():
-                    faults.append(f"level {level.label!r} of criterion {criterion.id!r} has no description (means)")
-            values = [level.value for level in criterion.levels]
-            if criterion.scale == "ordinal" and values != sorted(values):
-                faults.append(
-                    f"criterion {criterion.id!r} is ordinal but its values do not go from worst to best: {values}"
-                )
-        return faults
+        return (
+            faults
+            + _names_twice([c.id for c in self.criteria])
+            + [f for c in self.criteria for f in _criterion_faults(c)]
+        )
 
     @property
     def hash(self) -> str:
@@ -145,15 +128,41 @@ def _name_faults(id: str) -> list[str]:
     return []
 
 
-def _name_faults_of_raw(raw: object) -> list[str]:
-    """The name faults of a file that also fails validation, so that all faults are listed at once."""
-    criteria = raw.get("criteria") if isinstance(raw, dict) else None
-    ids = (
-        [c["id"] for c in criteria if isinstance(c, dict) and isinstance(c.get("id"), str)]
-        if isinstance(criteria, list)
-        else []
-    )
-    return [fault for id in ids for fault in _name_faults(id)]
+def _names_twice(ids: list[str]) -> list[str]:
+    return [f"criterion {i!r} stands twice" for i in sorted({i for i in ids if ids.count(i) > 1})]
+
+
+def _criterion_faults(criterion: Criterion) -> list[str]:
+    faults, name = _name_faults(criterion.id), f"criterion {criterion.id!r}"
+    if not criterion.question.strip():
+        faults.append(f"{name} has no question")
+    if not 2 <= len(criterion.levels) <= 26:
+        faults.append(f"{name} has {len(criterion.levels)} levels, not 2 to 26")
+    labels = criterion.labels
+    faults += [f"{name} has the label {label!r} twice" for label in sorted({x for x in labels if labels.count(x) > 1})]
+    for level in criterion.levels:
+        if not level.label.strip():
+            faults.append(f"{name} has a level without a label")
+        if not level.means.strip():
+            faults.append(f"level {level.label!r} of {name} has no description (means)")
+    values = [level.value for level in criterion.levels]
+    if criterion.scale == "ordinal" and values != sorted(values):
+        faults.append(f"{name} is ordinal but its values do not go from worst to best: {values}")
+    return faults
+
+
+def _other_faults(raw: object) -> list[str]:
+    """What else is wrong in a file that does not have the right shape, so that all faults are listed at once: of its
+    criteria that have the right shape everything, of the others the name."""
+    listed = raw.get("criteria") if isinstance(raw, dict) else None
+    criteria = [c for c in listed if isinstance(c, dict)] if isinstance(listed, list) else []
+    faults = _names_twice([c["id"] for c in criteria if isinstance(c.get("id"), str)])
+    for each in criteria:
+        try:
+            faults += _criterion_faults(Criterion.model_validate(each))
+        except ValidationError:
+            faults += _name_faults(each["id"]) if isinstance(each.get("id"), str) else []
+    return faults
 
 
 def _sentence(error: object) -> str:

@@ -47,7 +47,7 @@ def test_import_writes_reviews_and_counts(tmp_path):
 def test_import_puts_faults_aside_beside_what_it_writes(spoilt, tmp_path):
     out = tmp_path / "out" / "r.jsonl"
     counts = json.loads(run("import", "utta", spoilt, "--out", out, "--json"))
-    assert counts["rejects"] == 1 and counts["rejects_file"] == str(tmp_path / "out" / "r.rejects.jsonl")
+    assert counts["rejects"] == 1 and counts["rejects_file"] == str(tmp_path / "out" / "r.import-rejects.jsonl")
     assert counts["responses"] == len(read_reviews(out).reviews) == counts["labelled"]
     assert "1 faulty line was put aside in" in run("import", "utta", spoilt, "--out", out)
 

@@ -79,6 +79,7 @@ def test_a_dry_run_asks_and_writes_nothing(command, tmp_path):
     assert dict(line.rsplit(maxsplit=1) for line in done.stdout.splitlines()) == {
         "model": "smollm2-135m-q4", "requests": "12", "decisions": "24", "leaves this machine": "False",
     }  # fmt: skip
+    assert json.loads(command("--dry-run", "--json").stdout)["decisions"] == 24
     assert not (tmp_path / "run").exists()
 
 

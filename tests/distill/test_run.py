@@ -94,6 +94,12 @@ def test_one_problem_in_validation_is_enough(asked):
     assert manifest["calibration"]["criteria"] == {}
 
 
+def test_training_stops_when_no_epoch_gets_better(asked):
+    """With a learning rate of 0 every epoch agrees as the first one does."""
+    manifest = distill(asked(recipe=Recipe(epochs=6, rank=4, learning_rate=0.0, patience=2)))
+    assert [epoch["epoch"] for epoch in manifest["history"]] == [1, 2, 3]
+
+
 def test_a_training_that_is_killed_goes_on(asked, tmp_path, in_float32):
     """The rest of the steps gives the weights that the unbroken training gives."""
     recipe = {"recipe": Recipe(epochs=2, rank=4)}

@@ -5,12 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from transformers import TrainingArguments
 
 from tests.evaluate.scripted import RUBRIC, grid
 from utta.distill.agreement import Judged, judge_items, validation_figures
 from utta.distill.recipe import Recipe
 from utta.distill.rows import training_items
-from utta.distill.trainer import batch_loss, collate
+from utta.distill.trainer import DecisionTrainer, batch_loss, collate
 from utta.distill.training import with_adapter
 from utta.models import tree
 from utta.models.render import Renderer
@@ -74,6 +75,19 @@ def test_a_batch_counts_the_decisions_with_a_label(trained):
     batch = collate([items[0], only(items[1], 0, 3)])
     assert batch["labels"].tolist() == [0, 0, 0, 0, 0, -100, -100, 0]
     assert batch["items"][0] is items[0]
+
+
+@pytest.mark.parametrize("kept", [(0,), (1,), (0, 1, 2, 3)])
+def test_the_trainer_takes_the_mean_over_the_decisions_with_a_label(trained, tmp_path, kept):
+    model, items = trained
+    item = only(items[0], *kept)
+    settings = {"per_device_train_batch_size": 1, "max_steps": 1, "learning_rate": 0.0, "logging_steps": 1}
+    quiet = {"use_cpu": True, "report_to": [], "remove_unused_columns": False, "disable_tqdm": True}
+    arguments = TrainingArguments(output_dir=str(tmp_path), save_strategy="no", **settings, **quiet)
+    trainer = DecisionTrainer(model=model, args=arguments, train_dataset=[item])
+    trainer.train()
+    expected = float(batch_loss(model, [item]).detach()) / len(kept)
+    assert trainer.state.log_history[0]["loss"] == pytest.approx(expected, rel=1e-3)
 
 
 def test_judging_items_gives_the_labelled_decisions_of_each_criterion(trained):

@@ -46,6 +46,12 @@ def test_tfidf_equals_a_model_built_from_its_description(parts):
     assert (found["commonest"].argmax(1) == int(np.argmax(counts))).all()
 
 
+def test_without_a_word_in_common_there_is_no_tfidf():
+    train = [make_review(1, "ants", "Poor"), make_review(2, "bees", "Good")]
+    train = [r.model_copy(update={"response": text}) for r, text in zip(train, ("abc", "xyz"), strict=True)]
+    assert set(baseline_probabilities(RUBRIC.criterion("clarity"), train, train)) == {"commonest"}
+
+
 def test_the_reported_baseline_is_the_references(parts):
     """On the test part the levels are thin, so every level counts."""
     train, test = parts

@@ -155,6 +155,6 @@ def test_a_difference_is_of_the_decisions_that_both_scored():
     reviews, lines = judged()
     better = [line(r, "clarity", pair[0]) for r, pair in zip(reviews, CLARITY, strict=True)][:4]
     compared = comparison(RUBRIC, reviews, by_decision(better), by_decision(lines))
-    assert set(compared["criteria"]) == {"clarity"}
+    assert set(compared["criteria"]) == {"clarity"} and compared["n"] == {"clarity": 4}
     assert compared["criteria"]["clarity"]["accuracy"]["value"] == pytest.approx(1 - 3 / 4)
-    assert comparison(RUBRIC, reviews, by_decision(better), {}) == {"criteria": {}, "mean": {}}
+    assert comparison(RUBRIC, reviews, by_decision(better), {}) == {"n": {}, "criteria": {}, "mean": {}}

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from signatures.rubric import Rubric
 from tests.evaluate.scripted import RUBRIC, SAMPLES, grid, hashed, knowing, make_review, put_down
 from utta.core.errors import UttaError
 from utta.core.files import read_json, sha256
@@ -14,6 +15,7 @@ from utta.programs.folder import save_program
 from utta.records.read import read_reviews, write_reviews
 from utta.records.rubrics import find_rubric
 from utta.reports.results import check_results
+from utta.reports.verdict import warnings
 
 REVIEWS = grid(["ants", "bees", "cats"], 4)
 
@@ -26,13 +28,13 @@ def asked(tmp_path):
     return lambda **more: Asked(**settings | more)
 
 
-def tuned(folder: Path, weights=None, rubric=RUBRIC, demos=(), **manifest) -> str:
+def tuned(folder: Path, weights=None, rubric=RUBRIC, demos=(), whole=None, **manifest) -> str:
     """A saved program, with level weights for the first criterion."""
     module = TeachingEvaluator(rubric)
     if weights:
         module.judge.fields[rubric.criteria[0].id] = {"weights": weights}
     module.judge.demos = list(demos)
-    save_program(folder, module, {"model": "scripted", **manifest})
+    save_program(folder, module, {"model": "scripted", **manifest}, whole)
     return str(folder)
 
 
@@ -56,7 +58,7 @@ def test_scored_unscored_errors_and_rejects_are_counted_apart(tmp_path, judge, c
         make_review(3, "bees", clarity=None),
         make_review(4, "bees"),
         make_review(5, "bees"),
-        make_review(6, "cats", clarity=None, tone=None),  # no label at all: not asked
+        make_review(6, "cats", clarity=None, tone=None),  # judged, and in no figure
     ]
     data, rubric = put_down(tmp_path, reviews)
     odd = make_review(7, "cats", tone="Lukewarm").model_dump_json()
@@ -69,9 +71,10 @@ def test_scored_unscored_errors_and_rejects_are_counted_apart(tmp_path, judge, c
 
     scripted = judge(failing)
     results = evaluate(Asked("evaluator", data, tmp_path / "run", rubric=str(rubric)))
-    assert results["counts"] == {"decisions": 10, "scored": 6, "unscored": 2, "errors": 2, "rejects": 2}
+    assert results["counts"] == {"decisions": 12, "scored": 6, "unscored": 4, "errors": 2, "rejects": 2}
     assert {name: found["n"] for name, found in results["criteria"].items()} == {"clarity": 3, "tone": 3}
-    assert reviews[5].response not in scripted.asked
+    assert (results["data"]["records"], results["data"]["problems"]) == (6, 2)
+    assert reviews[5].response in scripted.asked
     said = [line for line in capsys.readouterr().err.splitlines() if not line.startswith("Judging")]
     assert len(said) == 1 and said[0].startswith(f"2 faulty lines were put aside in {tmp_path}/reviews.rejects.jsonl")
 
@@ -180,10 +183,10 @@ def test_labels_are_held_against_a_saved_programs_rubric(asked, judge, tmp_path)
         evaluate(asked(program=program, rubric=None, criteria=("tone",)))
 
 
-def test_a_program_may_judge_a_part_of_a_shipped_rubric(judge, tmp_path):
+def test_a_program_may_judge_a_part_of_a_rubric(judge, tmp_path):
     judge()
-    rubric = find_rubric("utta").only(["engagement"])
-    program = tuned(tmp_path / "program", {"Poor": 0.5}, rubric)
+    rubric = find_rubric("utta")
+    program = tuned(tmp_path / "program", {"Poor": 0.5}, rubric.only(["engagement"]), whole=rubric)
     results = evaluate(Asked(program, SAMPLES, tmp_path / "run"))
     assert set(results["criteria"]) == {"engagement"}
     assert results["counts"] == {"decisions": 48, "scored": 48, "unscored": 0, "errors": 0, "rejects": 0}
@@ -207,11 +210,36 @@ def test_baselines_come_from_the_file_that_the_program_was_trained_on(asked, jud
     assert evaluate(asked(program=program, baseline_train=train))["baseline_train"]["sha256"] == sha256(train)
 
 
+def test_responses_that_no_expert_judged_are_judged(asked, judge, tmp_path):
+    judge()
+    new = [make_review(n, "newts", clarity=None, tone=None) for n in range(3)]
+    write_reviews(asked().data, new)
+    results = evaluate(asked(program=tuned(tmp_path / "program")))
+    assert results["counts"] == {"decisions": 6, "scored": 0, "unscored": 6, "errors": 0, "rejects": 0}
+    assert len(open_lines(asked().out)) == 6 and results["criteria"] == {}
+    check_results(results)
+    plain = evaluate(asked(criteria=("tone",), out=tmp_path / "plain"))
+    assert plain["counts"]["unscored"] == 3
+
+
+def test_problems_that_the_judge_has_seen_before_are_told(asked, judge, tmp_path):
+    judge()
+    train = tmp_path / "train.jsonl"
+    write_reviews(train, grid(["ants", "dogs"], 6))
+    program = tuned(tmp_path / "program", train={"file": str(train), "sha256": sha256(train)})
+    results = evaluate(asked(program=program))
+    assert results["seen_problems"] == {"train": 1}
+    assert "1 problem of 3 stood in the judge's own train data" in warnings(check_results(results))[0]
+    with pytest.raises(UttaError, match=r"1 problems stand in both .*\(the first: ants\); split by problem"):
+        evaluate(asked(baseline_train=train, out=tmp_path / "other"))
+    assert not (tmp_path / "other").exists()
+
+
 def test_a_run_against_another(asked, judge, tmp_path):
     judge(knowing(REVIEWS))
     evaluate(asked())
     nothing = evaluate(asked(out=tmp_path / "same", against=asked().out))["comparison"]
-    assert nothing["run"] == str(asked().out)
+    assert nothing["run"] == str(asked().out) and nothing["n"] == {"clarity": 12, "tone": 12}
     assert nothing["mean"]["macro_f1"] == {"value": 0.0, "low": 0.0, "high": 0.0}
     judge(name="worse")
     worse = evaluate(asked(out=tmp_path / "worse", against=asked().out))
@@ -220,6 +248,25 @@ def test_a_run_against_another(asked, judge, tmp_path):
     check_results(worse)
     with pytest.raises(UttaError, match="is no evaluation run"):
         evaluate(asked(against=tmp_path))
+
+
+def test_a_run_is_compared_with_a_finished_run_on_the_same_levels(asked, judge, tmp_path):
+    judge()
+    evaluate(asked())
+    raw = RUBRIC.model_dump(mode="json")
+    raw["criteria"][1]["levels"].append({"label": "Hot", "means": "it is hot", "value": 1.0, "good": True})
+    (tmp_path / "three.yaml").write_text(Rubric.parse(raw).dump(), encoding="utf-8")
+    with pytest.raises(UttaError, match=r"judged tone on other levels .* than Cold, Warm, Hot; evaluate it on this"):
+        evaluate(asked(rubric=str(tmp_path / "three.yaml"), out=tmp_path / "three", against=asked().out))
+    (asked().out / "results.json").unlink()
+    with pytest.raises(UttaError, match="is not finished; give the same command again"):
+        evaluate(asked(out=tmp_path / "second", against=asked().out))
+
+
+def test_the_time_of_a_finished_run_stays(asked, judge):
+    judge(seconds=0.02)
+    before = evaluate(asked())["seconds"]
+    assert before >= 0.2 and evaluate(asked())["seconds"] == before
 
 
 def test_gates_stand_in_the_results(asked, judge):

@@ -65,6 +65,19 @@ def test_the_same_row_from_many_threads_is_answered_to_each(tiny_engine):
     assert all(close(answer, tiny_engine.decide(row)) for answer in together(tiny_engine.decide, [row] * 16))
 
 
+def test_the_worker_lives_on_after_requests_are_cancelled(tiny_engine, monkeypatch):
+    rows = make_rows(tiny_engine)
+    monkeypatch.setattr("utta.models.engine.LINGER", 0.5)  # so that the requests still wait when they are cancelled
+    with ThreadPoolExecutor(4) as pool:
+        asked = [pool.submit(tiny_engine.decide, row) for row in rows[:4]]
+        time.sleep(0.2)
+        tiny_engine.cancel()
+        for each in asked:
+            with pytest.raises(UttaError, match="The request was cancelled"):
+                each.result(timeout=20)
+        assert len(pool.submit(tiny_engine.decide, rows[0]).result(timeout=20)) == 2
+
+
 def test_decisions_and_texts_asked_at_once_do_not_mix(tiny_engine):
     rows, brief = make_rows(tiny_engine), TextSettings(max_tokens=5)
 

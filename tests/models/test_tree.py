@@ -104,6 +104,10 @@ SHAPES: dict[str, tuple[int, Shape]] = {
     "nothing shared": (0, [(0, [(8, [2]), (5, [2])]), (0, [(4, [3])])]),
     "no trunk at all": (0, [(0, [(0, [3, 2])])]),
     "rows longer than a block": (6, [(3, [(LONG, [2, 4]), (7, [2, 4]), (LONG, [2, 4])]), (2, [(2 * LONG, [1])])]),
+    "shared runs longer than a stretch": (
+        tree.STRETCH + 9,
+        [(2 * tree.STRETCH + 5, [(6, [2, 3]), (4, [2])]), (3, [(5, [2])]), (tree.STRETCH, [(1, [1])])],
+    ),
     "many short rows in blocks": (4, [(4, [(25, [2, 2]) for _ in range(12)])]),
 }
 
@@ -132,7 +136,15 @@ def test_responses_that_are_equal_or_begin_alike_do_not_see_each_other(pair):
     assert_equal(pair, [tree.Group(tuple(members))])
 
 
-@pytest.mark.parametrize("shape", ["one row, one criterion", "several conversations", "rows longer than a block"])
+GRADIENTS = [
+    "one row, one criterion",
+    "several conversations",
+    "rows longer than a block",
+    "shared runs longer than a stretch",
+]
+
+
+@pytest.mark.parametrize("shape", GRADIENTS)
 def test_training_through_the_tree_has_the_plain_gradients(pair, shape):
     gradients = []
     for model, forward in zip(pair, (tree.log_probabilities, plainly), strict=True):

@@ -76,6 +76,32 @@ def test_demonstrations_that_do_not_help_are_left_out(asked, judge):
     assert manifest["chosen"] == "as it was" and open_program(str(asked().out)).module.judge.demos == []
 
 
+def test_demonstrations_that_do_not_fit_are_left_out(asked, judge, capsys):
+    def narrow(state, criterion, labels):
+        if len(state.get("demos", ())) > 2:
+            raise UttaError("A prompt has 9000 tokens and scripted reads at most 4096: shorten the conversation.")
+        return hashed(state, criterion, labels)
+
+    judge(narrow, cache=True)
+    manifest = optimize(asked(tries=1))
+    assert [each["demonstrations"] for each in manifest["candidates"]] == ["as it was", "2 demonstrations, set 1"]
+    assert "Left out: 4 demonstrations, set 1. A prompt has 9000 tokens" in capsys.readouterr().err
+
+
+def test_a_program_that_was_made_anew_is_another_request(asked, judge, tmp_path):
+    judge(cache=True)
+    module = TeachingEvaluator(RUBRIC)
+    for number, demos in enumerate((TRAIN[:1], TRAIN[1:2])):
+        module.judge.demos = examples(module, demos)
+        save_program(tmp_path / "judge", module, {"model": "scripted"})
+        request = asked(program=str(tmp_path / "judge"), optimizer="calibrate", model=None)
+        if number == 0:
+            optimize(request)
+        else:
+            with pytest.raises(UttaError, match="holds a run with another state"):
+                optimize(request)
+
+
 def test_calibration_alone(asked, judge):
     scripted = judge(cache=True)
     manifest = optimize(asked(optimizer="calibrate"))

@@ -83,6 +83,18 @@ def test_review_without_a_problem_stays_with_its_dialogue():
     assert sum(map(len, dialogues)) == len({r.dialogue_id for r in reviews})
 
 
+def test_a_dialogue_is_never_parted():
+    """Whether some of its reviews lack the problem, or name another one."""
+    reviews = reviews_of({f"p{n}": 3 for n in range(12)})
+    odd = [r.model_copy(update={"problem": "", "id": f"x{r.id[1:]}"}) for r in reviews[:6]]
+    odd += [r.model_copy(update={"problem": "p7", "id": f"y{r.id[1:]}"}) for r in reviews[6:9]]
+    for seed in range(5):
+        parts = split_by([*reviews, *odd], seed=seed)
+        dialogues = [{r.dialogue_id for r in part} for part in parts]
+        assert sum(map(len, dialogues)) == 12
+        assert len({i for i, part in enumerate(parts) for r in part if r.problem in ("p2", "p7")}) == 1
+
+
 def test_split_by_dialogue():
     parts = split_by(reviews_of({"p": 30}), "dialogue_id")
     dialogues = [{r.dialogue_id for r in part} for part in parts]

@@ -5,7 +5,8 @@ import pytest
 from rich.cells import cell_len
 
 from utta.core.errors import UttaError
-from utta.reports.terminal import command_lines, print_report, render
+from utta.reports.layout import open_console
+from utta.reports.terminal import command_lines, render
 
 HERE = Path(__file__).parent
 
@@ -109,10 +110,10 @@ def test_a_folder_with_a_space_is_quoted(results, printed):
 
 def test_a_pipe_gets_80_columns_and_no_colour(results, capsys, monkeypatch):
     monkeypatch.delenv("COLUMNS", raising=False)
-    print_report(results, Path("runs/judge-test"))
+    render(results, open_console(), Path("runs/judge-test"))
     narrow = capsys.readouterr().out
     assert max(len(line) for line in narrow.splitlines()) == 80
     assert "\x1b" not in narrow and not any("\u2500" <= c <= "\u257f" for c in narrow)
     monkeypatch.setenv("COLUMNS", "140")
-    print_report(results, Path("runs/judge-test"))
+    render(results, open_console(), Path("runs/judge-test"))
     assert max(len(line) for line in capsys.readouterr().out.splitlines()) > 100

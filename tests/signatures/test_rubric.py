@@ -172,3 +172,14 @@ def test_files_that_are_not_yaml_are_refused_and_named(tmp_path):
             Rubric.load(file)
     with pytest.raises(FileNotFoundError):
         Rubric.load(tmp_path / "none.yaml")
+
+
+def test_faults_of_form_do_not_hide_others():
+    formless = criterion("clear")
+    del formless["question"]
+    found = faults(rubric(formless, criterion("same", levels=[*TWO, level("Yes", value=1.0)]), criterion("same")))
+    assert found == [
+        "criteria.0.question: field required",
+        "criterion 'same' stands twice",
+        "criterion 'same' has the label 'Yes' twice",
+    ]

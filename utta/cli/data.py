@@ -36,11 +36,11 @@ def import_(source: str, files: tuple[Path, ...], out: Path, as_json: bool) -> N
     Example:
       utta data import utta data/samples/reviews.jsonl --out reviews.jsonl
     """
-    from utta.records.read import put_aside, rejects_beside, rejects_note, write_reviews
+    from utta.records.read import put_aside, rejects_note, write_reviews
     from utta.sources import import_reviews
 
     imported = import_reviews(source, files)
-    place = put_aside(imported.faults, rejects_beside(out))
+    place = put_aside(imported.faults, out.with_name(f"{out.stem}.import-rejects.jsonl"))
     write_reviews(out, imported.reviews)
     counts = imported.summary()
     if as_json:

@@ -49,6 +49,8 @@ def evaluate(
     Example:
       utta evaluate evaluator --data data/samples/reviews.jsonl --out runs/base
     """
+    import json
+
     from utta.core.errors import GateFailed
     from utta.evaluate.run import Asked
     from utta.evaluate.run import evaluate as run
@@ -58,13 +60,15 @@ def evaluate(
     if dry_run:
         from utta.evaluate.plan import plan
 
-        for name, value in plan(asked).items():
-            click.echo(f"{name.replace('_', ' '):22}{'unknown' if value is None else value}")
+        planned = plan(asked)
+        if as_json:
+            click.echo(json.dumps(planned, indent=2))
+        else:
+            for name, value in planned.items():
+                click.echo(f"{name.replace('_', ' '):22}{'unknown' if value is None else value}")
         return
     results = run(asked)
     if as_json:
-        import json
-
         click.echo(json.dumps(results, indent=2))
     else:
         from utta.reports.layout import open_console

@@ -4,7 +4,6 @@ An error's message is one sentence: what is wrong, the value seen, what to do ne
 a traceback. Faults of the program itself are ordinary exceptions and keep their traceback.
 """
 
-EXIT_DONE = 0
 EXIT_ERROR = 1
 EXIT_GATE = 100
 EXIT_INTERRUPTED = 130

@@ -12,6 +12,7 @@ from metrics.agreement import macro_f1
 from metrics.levels import cross_fitted
 from signatures.rubric import Rubric
 from utta.distill.trainer import Item
+from utta.evaluate.results import skipped
 from utta.models import tree
 
 
@@ -49,10 +50,11 @@ def validation_figures(judged: dict[str, Judged]) -> dict[str, float]:
         sure = each.probabilities[np.arange(len(each.gold)), each.gold]
         losses.append(-np.log(np.maximum(sure, 1e-9)).mean())
         decided = each.probabilities.argmax(1)
-        plain.append(macro_f1(each.gold, decided, levels))
+        skip = skipped(each.gold.tolist(), levels)
+        plain.append(macro_f1(each.gold, decided, levels, skip=skip))
         if len(set(each.problems)) > 1:
             decided = cross_fitted(each.probabilities, each.gold, each.problems.tolist())
-        weighted.append(macro_f1(each.gold, decided, levels))
+        weighted.append(macro_f1(each.gold, decided, levels, skip=skip))
     return {"loss": _mean(losses), "macro_f1": _mean(plain), "macro_f1_weighted": _mean(weighted)}
 
 

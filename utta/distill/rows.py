@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 from signatures.rubric import Criterion
 from utta.distill.trainer import Item, Target
-from utta.evaluate.results import cluster
 from utta.models import tree
 from utta.models.decisions import Recorder
 from utta.models.render import DecisionRow, Renderer
@@ -31,7 +30,7 @@ def training_items(
         Item(
             group,
             tuple(target(c, of[id(row)], weights[c.id]) for row in group.rows for c in program.rubric.criteria),
-            cluster(of[id(group.rows[0])]),
+            of[id(group.rows[0])].cluster,
         )
         for group in tree.group_rows(rendered)
     ]

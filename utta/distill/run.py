@@ -9,7 +9,7 @@ Training sees the training file alone; validation chooses the epoch and fits the
 """
 
 import shutil
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,9 @@ from utta.core.files import read_json, sha256
 from utta.core.runs import claim
 from utta.distill.recipe import Recipe
 from utta.evaluate.calibrate import calibrate
+from utta.evaluate.open import labelled, open_on, read, refuse_leak
 from utta.evaluate.predict import predict
 from utta.evaluate.results import by_decision
-from utta.evaluate.run import labelled, open_on, read, refuse_leak
 from utta.models.catalogue import DEFAULT, Located, locate
 from utta.programs.folder import Program, save_program
 from utta.records.review import Review
@@ -53,18 +53,19 @@ class Prepared:
 
 def prepare(asked: Asked) -> Prepared:
     """Read and check what was asked; `UttaError` for a leak between the parts, an unknown criterion or a missing model."""
-    program, whole, found = open_on(asked.program, asked.train, asked.model, asked.rubric, asked.criteria)
+    program, found = open_on(asked.program, asked.train, asked.model, asked.rubric, asked.criteria)
     if program.adapter:
         raise UttaError(
             f"{asked.program} has an adapter already; distil from 'evaluator' or from a program without one."
         )
     train = labelled(found.reviews, program.module.rubric, asked.train)
-    validation = labelled(read(asked.validation, whole).reviews, program.module.rubric, asked.validation)
+    validation = labelled(read(asked.validation, program.rubric).reviews, program.module.rubric, asked.validation)
     refuse_leak(train, validation, (asked.train, asked.validation))
     located = locate(asked.model or program.model_name or DEFAULT)
     config = {
         "kind": "distillation",
         "program": asked.program,
+        "state": program.state,
         "model": {"name": located.name, "fingerprint": located.fingerprint},
         "rubric": {"hash": program.module.rubric.hash},
         "train": {"file": str(asked.train), "sha256": sha256(asked.train)},
@@ -90,7 +91,7 @@ def distill(asked: Asked) -> dict[str, Any]:
     if not adapter.is_dir():
         shutil.copytree(asked.out / "best", asked.out / ".adapter", dirs_exist_ok=True)
         (asked.out / ".adapter").rename(adapter)
-    program = Program(prepared.program.name, prepared.program.module, prepared.located.name, asked.out)
+    program = replace(prepared.program, model_name=prepared.located.name, folder=asked.out)
     model = program.load_model()
     (asked.out / "validation").mkdir(exist_ok=True)
     told = predict(program.module, prepared.validation, asked.out / "validation", "Calibrating")
@@ -106,7 +107,7 @@ def distill(asked: Asked) -> dict[str, Any]:
         "calibration": {"on": "validation", "criteria": calibration},
         "seconds": history[-1]["seconds"],
     }
-    save_program(asked.out, program.module, manifest)
+    save_program(asked.out, program.module, manifest, program.rubric)
     for rest in ("checkpoints", "best"):
         shutil.rmtree(asked.out / rest, ignore_errors=True)
     return read_json(asked.out / "manifest.json")

@@ -29,9 +29,10 @@ class Item:
 
 
 def collate(items: Sequence[Item]) -> dict[str, Any]:
-    """A batch for `DecisionTrainer`: the items, and `labels` [decisions] by which the Trainer counts those with a target."""
-    labels = [0 if target else -100 for item in items for target in item.targets]
-    return {"items": list(items), "labels": torch.tensor(labels)}
+    """A batch for `DecisionTrainer`: the items, and by `labels` [decisions] the Trainer counts those with a target."""
+    labels = torch.tensor([0 if target else -100 for item in items for target in item.targets])
+    # Of `labels` alone the Trainer would not count the first, which in a text has nothing before it to be predicted from.
+    return {"items": list(items), "labels": labels, "shift_labels": labels}
 
 
 class DecisionTrainer(Trainer):

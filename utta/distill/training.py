@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from peft.helpers import disable_input_dtype_casting
 from safetensors import SafetensorError
 from transformers import TrainerCallback, TrainingArguments
 from transformers.utils import logging as transformers_logging
@@ -21,6 +20,7 @@ from transformers.utils import logging as transformers_logging
 from utta.core.files import read_json, write_json
 from utta.core.progress import progress
 from utta.distill.agreement import judge_items, validation_figures
+from utta.distill.lora import LoraLinear
 from utta.distill.recipe import Recipe
 from utta.distill.rows import training_items
 from utta.distill.trainer import DecisionTrainer, Item
@@ -73,7 +73,6 @@ def train(
     with (
         progress("Training", recipe.epochs * steps) as advance,
         _plain_disk_errors(out),
-        disable_input_dtype_casting(model, active=arguments.bf16),  # autocast does it, and PEFT's way goes over float32
     ):
         keeper = _Keeper(out, recipe, program, held_out, located, advance, arguments.bf16)
         trainer = DecisionTrainer(model=model, args=arguments, train_dataset=items, callbacks=[keeper])
@@ -126,6 +125,8 @@ def with_adapter(located: Located, recipe: Recipe) -> tuple[Any, Any]:
         target_modules=lora_targets(located.folder),
         task_type="CAUSAL_LM",
     )
+    if not recipe.qlora:  # layers in 4 bits are PEFT's own
+        config._register_custom_module({torch.nn.Linear: LoraLinear})
     return get_peft_model(model, config), AutoTokenizer.from_pretrained(located.folder, local_files_only=True)
 
 

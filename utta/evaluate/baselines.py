@@ -23,10 +23,12 @@ def baseline_probabilities(criterion: Criterion, train: Sequence[Review], test: 
     gold = np.array([criterion.labels.index(r.levels[criterion.id]) for r in labelled])
     counts = np.bincount(gold, minlength=len(criterion.levels))
     commonest = np.tile(np.eye(len(criterion.levels))[counts.argmax()], (len(test), 1))
-    return {"commonest": commonest, "tfidf": _tfidf(gold, labelled, test, len(criterion.levels))}
+    tfidf = _tfidf(gold, labelled, test, len(criterion.levels))
+    return {"commonest": commonest} | ({"tfidf": tfidf} if tfidf is not None else {})
 
 
-def _tfidf(gold: NDArray[np.int64], train: Sequence[Review], test: Sequence[Review], levels: int) -> Floats:
+def _tfidf(gold: NDArray[np.int64], train: Sequence[Review], test: Sequence[Review], levels: int) -> Floats | None:
+    """[reviews, levels]; None where no two training responses share a word, so that there is nothing to learn from."""
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline, make_union
@@ -40,7 +42,12 @@ def _tfidf(gold: NDArray[np.int64], train: Sequence[Review], test: Sequence[Revi
         make_union(words, characters), LogisticRegression(C=4, class_weight="balanced", max_iter=2000)
     )
     with threadpool_limits(1):  # the vectors are short: threads would spend ten times as long on waiting for each other
-        model.fit([r.response for r in train], gold)
+        try:
+            model.fit([r.response for r in train], gold)
+        except ValueError as error:
+            if "terms remain" in str(error) or "empty vocabulary" in str(error):
+                return None
+            raise
     probabilities = np.zeros((len(test), levels))
     probabilities[:, model.classes_] = model.predict_proba([r.response for r in test])
     return probabilities

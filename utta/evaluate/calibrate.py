@@ -17,7 +17,7 @@ import numpy as np
 from metrics.agreement import macro_f1
 from metrics.levels import apply_weights, cross_fitted, fit_weights
 from signatures.rubric import Criterion
-from utta.evaluate.results import Answers, cluster, number, skipped
+from utta.evaluate.results import Answers, number, skipped
 from utta.programs.evaluator import THREADS, TeachingEvaluator
 from utta.programs.inputs import judge_inputs
 from utta.records.review import Review
@@ -29,7 +29,7 @@ def calibrate(program: TeachingEvaluator, reviews: Sequence[Review], answers: An
     report = {}
     for criterion in program.rubric.criteria:
         rows = [r for r in reviews if criterion.id in r.levels and (r.id, criterion.id) in answers]
-        problems = [cluster(r) for r in rows]
+        problems = [r.cluster for r in rows]
         if len(set(problems)) < 2:
             continue
         gold, p = _arrays(criterion, rows, answers)
@@ -65,9 +65,9 @@ def beside_reanchor(program: TeachingEvaluator, reviews: Sequence[Review], answe
     the likeliest level, DSPy's ReAnchor (mean agreement per item), and weights on macro-F1. Means over criteria."""
     answered = {record for record, _ in answers}
     reviews = [r for r in reviews if r.id in answered]
-    names = sorted({cluster(r) for r in reviews})
+    names = sorted({r.cluster for r in reviews})
     half = set(names[::2])
-    halves = [[r for r in reviews if (cluster(r) in half) is side] for side in (True, False)]
+    halves = [[r for r in reviews if (r.cluster in half) is side] for side in (True, False)]
     if not all(halves):
         return {}
     decided: dict[str, dict[tuple[str, str], int]] = {"likeliest": {}, "reanchor": {}, "weights": {}}

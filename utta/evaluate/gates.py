@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from metrics.agreement import METRICS, ORDINAL_METRICS
+from signatures.rubric import Rubric
 from utta.core.errors import UttaError
 
 COMPARE: dict[str, Callable[[float, float], bool]] = {
@@ -29,14 +30,20 @@ class Gate:
     bound: float
 
 
-def parse_gate(text: str) -> Gate:
-    """A gate from its text; `UttaError` when it is none, or names a metric that no run has."""
+def parse_gate(text: str, rubric: Rubric) -> Gate:
+    """A gate from its text; `UttaError` when it is none, or names a figure that no run on the rubric has."""
     found = re.fullmatch(r"\s*(?:(\w+)\.)?(\w+)\s*(>=|<=|>|<)\s*(-?\d*\.?\d+)\s*", text)
     if not found:
         raise UttaError(f"The gate {text!r} is not a condition like 'macro_f1 >= 0.5' or 'accuracy.kappa > 0.2'.")
     criterion, metric, compare, bound = found.groups()
     if metric not in (known := (*METRICS, *ORDINAL_METRICS)):
         raise UttaError(f"The gate {text!r} names no metric; choose one of {', '.join(known)}.")
+    of = {c.id: (*METRICS, *(ORDINAL_METRICS if c.scale == "ordinal" else ())) for c in rubric.criteria}
+    if criterion and metric not in of.get(criterion, ()):
+        raise UttaError(
+            f"The gate {text!r} names a figure that this run will not have; its criteria are {', '.join(of)}, and "
+            "correlations are for ordinal ones."
+        )
     return Gate(text.strip(), criterion, metric, compare, float(bound))
 
 
@@ -44,14 +51,8 @@ def judge_gates(gates: Sequence[Gate], results: dict[str, Any]) -> list[dict[str
     """Each gate with the value it met and whether it passed; a figure that could not be computed does not pass."""
     judged = []
     for gate in gates:
-        where = results["criteria"].get(gate.criterion) if gate.criterion else results["mean"]
-        if where is None or gate.metric not in where["metrics"]:
-            names = ", ".join(results["criteria"]) or "none"
-            raise UttaError(
-                f"The gate {gate.text!r} names a figure that this run does not have; its criteria are {names}, and "
-                "correlations are for ordinal ones."
-            )
-        value = where["metrics"][gate.metric]["value"]
+        where = results["criteria"].get(gate.criterion, {}) if gate.criterion else results["mean"]
+        value = where.get("metrics", {}).get(gate.metric, {}).get("value")
         passed = value is not None and COMPARE[gate.compare](value, gate.bound)
         judged.append({"gate": gate.text, "value": value, "passed": passed})
     return judged

@@ -3,7 +3,8 @@
 from typing import Any
 
 from signatures.rubric import Rubric
-from utta.evaluate.run import Asked, labelled, open_on
+from utta.evaluate.open import open_on
+from utta.evaluate.run import Asked
 from utta.models.load import is_api
 from utta.models.render import rubric_text
 from utta.programs.inputs import judge_inputs
@@ -18,9 +19,9 @@ def plan(asked: Asked) -> dict[str, Any]:
 
     The price is LiteLLM's; null where it knows none.
     """
-    program, _, found = open_on(asked.program, asked.data, asked.model, asked.rubric, asked.criteria)
+    program, found = open_on(asked.program, asked.data, asked.model, asked.rubric, asked.criteria)
     rubric = program.module.rubric
-    reviews = labelled(found.reviews, rubric, asked.data)
+    reviews = found.reviews
     decisions = len(reviews) * len(rubric.criteria)
     counts: dict[str, Any] = {"model": program.model_name, "requests": len(reviews), "decisions": decisions}
     if not is_api(program.model_name):

@@ -25,11 +25,12 @@ HOPELESS = 10  # failures without a single answer after which a run stops
 
 
 def predict(
-    program: TeachingEvaluator, reviews: Sequence[Review], out: Path, title: str = "Judging"
-) -> dict[str, list[Any]]:
-    """Judge every review that `out/predictions.jsonl` does not hold yet; returns {"predictions", "errors"}, both as lines.
+    program: TeachingEvaluator, reviews: Sequence[Review], out: Path, title: str = "Judging", patient: bool = False
+) -> dict[str, Any]:
+    """Judge every review that `out/predictions.jsonl` does not hold yet; returns {"predictions", "errors"}, both as
+    lines, and {"judged"}, how many reviews it was.
 
-    Raises `UttaError` when the first reviews all fail, with the reason of the first.
+    When the first reviews all fail it stops: with `UttaError` and the reason of the first, or if `patient` with what it has.
     """
     lines = _mend(out / "predictions.jsonl", len(program.rubric.criteria))
     (out / "errors.jsonl").unlink(missing_ok=True)
@@ -51,13 +52,15 @@ def predict(
                         log.append(new)
                         lines += new
                     if not lines and len(errors) >= min(HOPELESS, len(todo)):
+                        if patient:
+                            break
                         raise UttaError(f"No response could be judged: {errors[0]['error'].removesuffix('.')}.")
                     advance()
             finally:
                 pool.shutdown(wait=False, cancel_futures=True)
                 if isinstance(program.judge.lm, DecisionClient):
                     program.judge.lm.cancel()  # else Ctrl-C would wait for all that is queued
-    return {"predictions": lines, "errors": errors}
+    return {"predictions": lines, "errors": errors, "judged": len(todo)}
 
 
 def read_predictions(run: Path) -> list[Any]:

@@ -40,7 +40,7 @@ def figures(
     rubric: Rubric, reviews: Sequence[Review], answers: Answers, train: Sequence[Review] = (), seed: int = 0
 ) -> dict[str, Any]:
     """The figures of `results.json`: per criterion and their mean, with baselines where `train` is given."""
-    draws = draw_clusters([cluster(r) for r in reviews], seed=seed)
+    draws = draw_clusters([r.cluster for r in reviews], seed=seed)
     criteria, judged = {}, {}
     compared: dict[str, dict[str, Scores]] = {}
     for criterion in rubric.criteria:
@@ -74,23 +74,20 @@ def comparison(
     rubric: Rubric, reviews: Sequence[Review], answers: Answers, other: Answers, seed: int = 0
 ) -> dict[str, Any]:
     """This run minus another on the decisions that both scored: paired differences per criterion and of the mean."""
-    draws = draw_clusters([cluster(r) for r in reviews], seed=seed)
-    differences = {}
+    draws = draw_clusters([r.cluster for r in reviews], seed=seed)
+    differences, counts = {}, {}
     for criterion in rubric.criteria:
         key = criterion.id
         rows = [r for r in reviews if key in r.levels and (r.id, key) in answers and (r.id, key) in other]
         if rows:
+            counts[key] = len(rows)
             ours = _score(draws, criterion, rows, *_read(criterion, rows, answers))
             differences[key] = difference(ours, _score(draws, criterion, rows, *_read(criterion, rows, other)))
     return {
+        "n": counts,
         "criteria": {key: plain(intervals(d)) for key, d in differences.items()},
         "mean": plain(intervals(mean(list(differences.values())))) if differences else {},
     }
-
-
-def cluster(review: Review) -> str:
-    """What the bootstrap draws: the problem, or the dialogue where the problem is unknown."""
-    return review.problem or review.dialogue_id
 
 
 def plain(values: Mapping[str, Interval]) -> dict[str, dict[str, float | None]]:
@@ -112,7 +109,7 @@ def _score(draws: Draws, criterion: Criterion, rows: Sequence[Review], predicted
     gold = _gold(criterion, rows)
     return score(
         draws,
-        [cluster(r) for r in rows],
+        [r.cluster for r in rows],
         gold,
         predicted,
         probabilities,
@@ -130,7 +127,8 @@ def _gold(criterion: Criterion, rows: Sequence[Review]) -> list[int]:
 def _read(criterion: Criterion, rows: Sequence[Review], answers: Answers) -> tuple[list[int], np.ndarray]:
     """The judge's levels and probabilities [rows, levels]; without probabilities the chosen level has its confidence."""
     lines = [answers[r.id, criterion.id] for r in rows]
-    return [line["level"] for line in lines], np.array([_distribution(criterion, line) for line in lines])
+    levels = [criterion.labels.index(line["label"]) for line in lines]
+    return levels, np.array([_distribution(criterion, line) for line in lines])
 
 
 def _distribution(criterion: Criterion, line: Mapping[str, Any]) -> list[float]:
@@ -138,7 +136,7 @@ def _distribution(criterion: Criterion, line: Mapping[str, Any]) -> list[float]:
         mass = sum(line["probabilities"].values())
         return [line["probabilities"][label] / mass for label in criterion.labels]
     rest = (1 - line["confidence"]) / (len(criterion.levels) - 1)
-    return [line["confidence"] if i == line["level"] else rest for i in range(len(criterion.levels))]
+    return [line["confidence"] if label == line["label"] else rest for label in criterion.labels]
 
 
 def _about(criterion: Criterion, rows: Sequence[Review], answers: Answers) -> dict[str, Any]:
@@ -188,7 +186,7 @@ def _effectiveness(rubric: Rubric, reviews: Sequence[Review], answers: Answers, 
                 key: dict(zip(c.labels, _distribution(c, answers[review.id, key]), strict=True))
                 for key, c in ((key, part.criterion(key)) for key in keys)
             }
-            pairs.append((effectiveness(part, gold), effectiveness(part, ours), cluster(review)))
+            pairs.append((effectiveness(part, gold), effectiveness(part, ours), review.cluster))
     if not pairs:
         return None
     truth, judged = np.array([p[0] for p in pairs]), np.array([p[1] for p in pairs])

@@ -6,9 +6,6 @@ errors.jsonl        reviews that could not be judged
 results.json        the figures
 """
 
-import hashlib
-import json
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,15 +14,16 @@ from typing import Any
 
 from signatures.rubric import Rubric
 from utta.core.errors import UttaError
-from utta.core.files import JsonLines, sha256, write_json
+from utta.core.files import JsonLines, read_json, sha256, write_json
 from utta.core.paths import home
 from utta.core.runs import claim
+from utta.evaluate.gates import judge_gates, parse_gate
+from utta.evaluate.open import open_on, read, refuse_leak, with_labels
 from utta.evaluate.predict import predict, read_predictions
-from utta.evaluate.results import by_decision, cluster, comparison, figures
-from utta.programs.folder import UNOPTIMISED, Program, now, open_program, versions
-from utta.records.read import ReadResult, read_reviews, scan_reviews
+from utta.evaluate.results import by_decision, comparison, figures
+from utta.programs.folder import Program, now, versions
+from utta.records.read import read_reviews
 from utta.records.review import Review
-from utta.records.rubrics import find_rubric, rubric_names
 
 
 @dataclass(frozen=True)
@@ -50,32 +48,32 @@ def evaluate(asked: Asked) -> dict[str, Any]:
 
     Raises `UttaError` for anything the user can mend; a gate that failed stands in `gates`, and raises nothing.
     """
-    from utta.evaluate.gates import judge_gates, parse_gate
-
-    gates = [parse_gate(text) for text in asked.gates]
-    other = read_predictions(asked.against) if asked.against else None
-    program, whole, found = open_on(asked.program, asked.data, asked.model, asked.rubric, asked.criteria)
-    reviews = labelled(found.reviews, program.module.rubric, asked.data)
-    train = _training_reviews(asked, program, whole)
+    program, found = open_on(asked.program, asked.data, asked.model, asked.rubric, asked.criteria)
+    rubric, reviews = program.module.rubric, found.reviews
+    gates = [parse_gate(text, rubric) for text in asked.gates]
+    other = _other_run(asked.against, rubric) if asked.against else None
+    train = _training_reviews(asked, program, reviews)
+    known = with_labels(reviews, rubric)
     model = program.load_model(asked.cache)
     config = _config(asked, program, model.version)
     claim(asked.out, config)
     started = time.monotonic()
     told = predict(program.module, reviews, asked.out)
-    seconds = time.monotonic() - started
+    seconds = round(time.monotonic() - started, 2)
     answers = by_decision(told["predictions"])
     results = {
         "kind": "evaluation",
         "schema_version": 1,
         "created": now(),
-        "seconds": round(seconds, 2),
+        "seconds": seconds if told["judged"] else _seconds_before(asked.out, seconds),
         "program": asked.program,
         "model": model.version,
         "rubric": config["rubric"],
-        "data": config["data"] | {"records": len(reviews), "problems": len({cluster(r) for r in reviews})},
+        "data": config["data"] | {"records": len(reviews), "problems": len({r.cluster for r in known or reviews})},
         "times_scored": _times_scored(asked, program, config),
-        "counts": _counts(program.module.rubric, reviews, answers, len(told["errors"])) | {"rejects": found.rejects},
-        **figures(program.module.rubric, reviews, answers, train[0] if train else (), asked.seed),
+        "seen_problems": _seen_problems(program, reviews),
+        "counts": _counts(rubric, reviews, answers, len(told["errors"])) | {"rejects": found.rejects},
+        **figures(rubric, known, answers, train[0] if train else (), asked.seed),
         "comparison": None,
         "baseline_train": train[1] if train else None,
         "seed": asked.seed,
@@ -84,113 +82,68 @@ def evaluate(asked: Asked) -> dict[str, Any]:
     }
     if other is not None:
         results["comparison"] = {"run": str(asked.against)} | comparison(
-            program.module.rubric, reviews, answers, by_decision(other), asked.seed
+            rubric, known, answers, by_decision(other), asked.seed
         )
     results["gates"] = judge_gates(gates, results)
     write_json(asked.out / "results.json", results)
     return results
 
 
-def data_rubric(data: Path, name: str | None) -> Rubric:
-    """The rubric to use on a file: the named one, or the shipped one that the file's first review names."""
-    if name:
-        return find_rubric(name)
-    first = next((found for found in scan_reviews(data) if isinstance(found, Review)), None)
-    named = (first or read_reviews(data).reviews[0]).rubric  # without a good review, reading says why in one sentence
-    if named not in rubric_names():
-        raise UttaError(
-            f"The reviews in {data} are on the rubric {named!r}, which does not ship; give its file with --rubric."
-        )
-    return find_rubric(named)
-
-
-def open_on(
-    program: str, data: Path, model: str | None = None, rubric: str | None = None, criteria: Sequence[str] = ()
-) -> tuple[Program, Rubric, ReadResult]:
-    """The program asked for, the whole rubric that labels are held against, and what was read of `data`.
-
-    A plain evaluator judges the criteria that the data labels, or those named in `criteria`; a saved program judges its
-    own. Lines that cannot be used are put aside, which standard error says.
-    """
-    if program in UNOPTIMISED:
-        whole = data_rubric(data, rubric)
-        found = read(data, whole)
-        names = labelled_criteria(whole, found.reviews, criteria)
-        if not names:
+def _other_run(run: Path, rubric: Rubric) -> list[Any]:
+    """The predictions of a finished run; `UttaError` where they are on other levels than the rubric's."""
+    lines = read_predictions(run)
+    if not (run / "results.json").is_file():
+        raise UttaError(f"The run {run} is not finished; give the same command again to finish it, then compare.")
+    labels = {c.id: c.labels for c in rubric.criteria}
+    for line in lines:
+        known = labels.get(line["criterion"], [])
+        if known and {line["label"], *(line["probabilities"] or known)} != set(known):
             raise UttaError(
-                f"No review in {data} has a label of the rubric {whole.id}; name the right one with --rubric."
+                f"The run {run} judged {line['criterion']} on other levels ({line['label']!r} among them) than "
+                f"{', '.join(known)}; evaluate it on this rubric first."
             )
-        return open_program(program, whole.only(names), model), whole, found
-    opened = open_program(program, model=model)
-    own = opened.module.rubric
-    if criteria and set(criteria) != {c.id for c in own.criteria}:
-        raise UttaError(
-            f"{program} judges {', '.join(c.id for c in own.criteria)} and nothing else; leave --criteria out."
-        )
-    whole = _whole_rubric(own, rubric)
-    return opened, whole, read(data, whole)
+    return lines
 
 
-def read(path: Path, rubric: Rubric) -> ReadResult:
-    """The reviews of a file whose labels are in the rubric; what was put aside is said on standard error."""
-    found = read_reviews(path, rubric)
-    if found.note:
-        print(found.note, file=sys.stderr)
-    return found
+def _training_reviews(
+    asked: Asked, program: Program, held_out: Sequence[Review]
+) -> tuple[list[Review], dict[str, str]] | None:
+    """The reviews that baselines are fitted on: the named file, which must not share a problem with the data, or the one
+    in the program's manifest if it is still that."""
+    if path := asked.baseline_train:
+        train = read(path, program.rubric).reviews
+        refuse_leak(train, held_out, (path, asked.data))
+    elif path := _unchanged(program, "train"):
+        train = read(path, program.rubric).reviews
+    else:
+        return None
+    return train, {"file": str(path), "sha256": sha256(path)}
 
 
-def labelled(reviews: Sequence[Review], rubric: Rubric, path: Path) -> list[Review]:
-    """The reviews of the file `path` that have a label on one of the rubric's criteria; `UttaError` when none has."""
-    kept = [r for r in reviews if any(c.id in r.levels for c in rubric.criteria)]
-    if not kept:
-        names = ", ".join(c.id for c in rubric.criteria)
-        raise UttaError(f"No review in {path} has a label on the program's criteria: {names}.")
-    return kept
+def _unchanged(program: Program, part: str) -> Path | None:
+    """The file of that part that the program was made from, if it is still there and the same."""
+    if kept := program.manifest.get(part):
+        path = Path(kept["file"])
+        if path.is_file() and sha256(path) == kept["sha256"]:
+            return path
+    return None
 
 
-def refuse_leak(train: Sequence[Review], validation: Sequence[Review], files: tuple[Path, Path]) -> None:
-    """`UttaError` when a problem stands in both parts: what was learnt from one would be tested on the other."""
-    if shared := sorted({cluster(r) for r in train} & {cluster(r) for r in validation}):
-        raise UttaError(
-            f"{len(shared)} problems stand in both {files[0]} and {files[1]} (the first: {shared[0]}); "
-            "split by problem with 'utta data split'."
-        )
+def _seen_problems(program: Program, reviews: Sequence[Review]) -> dict[str, int]:
+    """How many of the data's problems stand in the program's own training and validation file; parts without any are
+    left out."""
+    shared = {}
+    for part in ("train", "validation"):
+        if path := _unchanged(program, part):
+            seen = {r.cluster for r in read_reviews(path).reviews} & {r.cluster for r in reviews}
+            shared |= {part: len(seen)} if seen else {}
+    return shared
 
 
-def labelled_criteria(rubric: Rubric, reviews: Sequence[Review], wanted: Sequence[str] = ()) -> list[str]:
-    """The criteria of the rubric that the reviews label, or those wanted; `UttaError` for an unknown one."""
-    known = [c.id for c in rubric.criteria]
-    if unknown := [name for name in wanted if name not in known]:
-        raise UttaError(f"The rubric {rubric.id} has no criterion {unknown[0]!r}; it has {', '.join(known)}.")
-    return list(wanted) or [name for name in known if any(name in r.levels for r in reviews)]
-
-
-def _whole_rubric(own: Rubric, name: str | None) -> Rubric:
-    """The rubric that labels are held against: a saved program may judge only some criteria of one that ships."""
-    if name is None and own.id not in rubric_names():
-        return own
-    whole = find_rubric(name or own.id)
-    if all(criterion in whole.criteria for criterion in own.criteria):
-        return whole
-    if name:
-        raise UttaError(
-            f"The rubric {name} has not the criteria that the program judges; give the one it was made for."
-        )
-    return own
-
-
-def _training_reviews(asked: Asked, program: Program, rubric: Rubric) -> tuple[list[Review], dict[str, str]] | None:
-    """The reviews that baselines are fitted on: the named file, or the one in the program's manifest if it is still that."""
-    trained = program.manifest.get("train")
-    path = asked.baseline_train
-    if (
-        path is None
-        and trained
-        and Path(trained["file"]).is_file()
-        and sha256(Path(trained["file"])) == trained["sha256"]
-    ):
-        path = Path(trained["file"])
-    return (read(path, rubric).reviews, {"file": str(path), "sha256": sha256(path)}) if path else None
+def _seconds_before(out: Path, seconds: float) -> float:
+    """What the judging took, when this call found all of it done."""
+    path = out / "results.json"
+    return read_json(path)["seconds"] if path.is_file() else seconds
 
 
 def _config(asked: Asked, program: Program, version: str) -> dict[str, Any]:
@@ -198,19 +151,12 @@ def _config(asked: Asked, program: Program, version: str) -> dict[str, Any]:
     return {
         "kind": "evaluation",
         "program": asked.program,
-        "state": _state(program),
+        "state": program.state,
         "model": version,
         "rubric": {"id": rubric.id, "hash": rubric.hash},
         "data": {"file": str(asked.data), "sha256": sha256(asked.data)},
         "seed": asked.seed,
     }
-
-
-def _state(program: Program) -> dict[str, Any]:
-    """What tells two states of one program apart: the level weights, and a hash of the demonstrations where it has any."""
-    judge = program.module.dump_state()["judge"]
-    demos = judge["demos"] and hashlib.sha256(json.dumps(judge["demos"], sort_keys=True).encode()).hexdigest()[:16]
-    return judge.get("fields", {}) | ({"demos": demos} if demos else {})
 
 
 def _counts(rubric: Rubric, reviews: Sequence[Review], answers: Any, failed: int) -> dict[str, int]:

@@ -159,6 +159,8 @@ class Engine:
                 # Requests of a conversation arrive in quick succession: wait until none has come for a moment.
                 while self._changed.wait(LINGER) and len(self._waiting) < 64:
                     pass
+                if not self._waiting:  # cancelled meanwhile
+                    continue
                 batch = self._take()
             try:
                 with self._weights, torch.inference_mode(), self._active(batch[0].adapter):

@@ -9,6 +9,7 @@ were fitted on other problems. Then the winner's weights are fitted on validatio
 """
 
 import random
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,11 +21,11 @@ from utta.core.errors import UttaError
 from utta.core.files import read_json, sha256
 from utta.core.runs import claim
 from utta.evaluate.calibrate import beside_reanchor, calibrate, examples, weighted_macro_f1
+from utta.evaluate.open import labelled, open_on, read, refuse_leak
 from utta.evaluate.predict import predict
-from utta.evaluate.results import by_decision, cluster, number
-from utta.evaluate.run import labelled, open_on, read, refuse_leak
+from utta.evaluate.results import by_decision, number
 from utta.programs.evaluator import TeachingEvaluator
-from utta.programs.folder import save_program
+from utta.programs.folder import Program, save_program
 from utta.records.review import Review
 
 OPTIMIZERS = ("calibrate", "fewshot")
@@ -51,21 +52,24 @@ def optimize(asked: Asked) -> dict[str, Any]:
     """Choose demonstrations, calibrate, save; returns the manifest. The same request again goes on where it was."""
     if asked.optimizer not in OPTIMIZERS:
         raise UttaError(f"There is no optimizer {asked.optimizer!r}; choose {' or '.join(OPTIMIZERS)}.")
-    program, whole, found = open_on(asked.program, asked.train, asked.model, asked.rubric, asked.criteria)
+    program, found = open_on(asked.program, asked.train, asked.model, asked.rubric, asked.criteria)
     train = found.reviews
-    validation = labelled(read(asked.validation, whole).reviews, program.module.rubric, asked.validation)
+    validation = labelled(read(asked.validation, program.rubric).reviews, program.module.rubric, asked.validation)
     refuse_leak(train, validation, (asked.train, asked.validation))
-    config = _config(asked, program.module)
-    if (asked.out / "manifest.json").is_file():
-        claim(asked.out, config)
-        return read_json(asked.out / "manifest.json")
     model = program.load_model()
+    config = _config(asked, program, model.version)
     claim(asked.out, config)
+    if (asked.out / "manifest.json").is_file():
+        return read_json(asked.out / "manifest.json")
     tried = []
     for number_, (name, candidate) in enumerate(_candidates(asked, program.module, train)):
         folder = asked.out / f"candidate-{number_}"
         folder.mkdir(exist_ok=True)
-        answers = by_decision(predict(candidate, validation, folder, f"Trying {name}")["predictions"])
+        told = predict(candidate, validation, folder, f"Trying {name}", patient=bool(tried))
+        if told["errors"] and tried:  # its demonstrations are too long for some conversations
+            print(f"Left out: {name}. {told['errors'][0]['error']}", file=sys.stderr)
+            continue
+        answers = by_decision(told["predictions"])
         tried.append((weighted_macro_f1(candidate, validation, answers), name, candidate, answers))
     # Demonstrations must earn their tokens: among equals the first, with the fewest, wins.
     _, name, best, answers = max(tried, key=lambda t: t[0])
@@ -87,7 +91,7 @@ def optimize(asked: Asked) -> dict[str, Any]:
     }
     if program.adapter:
         _copy_adapter(program.adapter, asked.out)
-    save_program(asked.out, best, manifest)
+    save_program(asked.out, best, manifest, program.rubric)
     return read_json(asked.out / "manifest.json")
 
 
@@ -103,7 +107,7 @@ def _candidates(
         for attempt in range(asked.tries):
             order = random.Random(f"{asked.seed}-{attempt}").sample(full, len(full))
             # One response per problem, so that demonstrations differ.
-            several = list({cluster(r): r for r in order}.values())[: max(shots, 1)]
+            several = list({r.cluster: r for r in order}.values())[: max(shots, 1)]
             if len(several) == shots:
                 compiled = LabeledFewShot(k=shots).compile(program, trainset=examples(program, several), sample=False)
                 compiled.judge.lm = program.judge.lm  # DSPy resets what it compiles
@@ -111,12 +115,13 @@ def _candidates(
     return found
 
 
-def _config(asked: Asked, program: TeachingEvaluator) -> dict[str, Any]:
+def _config(asked: Asked, program: Program, version: str) -> dict[str, Any]:
     return {
         "kind": "optimization",
         "program": asked.program,
-        "model": asked.model,
-        "rubric": {"hash": program.rubric.hash},
+        "state": program.state,
+        "model": version,
+        "rubric": {"hash": program.module.rubric.hash},
         "train": {"file": str(asked.train), "sha256": sha256(asked.train)},
         "validation": {"file": str(asked.validation), "sha256": sha256(asked.validation)},
         "optimizer": [asked.optimizer, list(asked.shots), asked.tries, asked.seed],

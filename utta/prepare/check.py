@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from metrics.agreement import THIN
 from utta.records.read import Fault, no_reviews, scan_reviews
 from utta.records.review import Review
 
 if TYPE_CHECKING:
     from signatures.rubric import Rubric
 
-THIN_LEVEL = 10
 """A level with fewer labels says nothing in a figure; evaluation leaves it out of macro-F1."""
 
 FEW = 0.5
@@ -116,9 +116,9 @@ def _label_warnings(labels: dict[str, dict[str, int]], labelled: int) -> Iterato
         total = sum(found.values())
         if total < FEW * labelled:
             yield f"{criterion} is labelled on {total} of {labelled} judged responses only."
-        if thin := {label: n for label, n in found.items() if n < THIN_LEVEL}:
+        if thin := {label: n for label, n in found.items() if n < THIN}:
             shown = ", ".join(f"{label!r} ({n})" for label, n in thin.items())
-            yield f"{criterion} has levels with fewer than {THIN_LEVEL} labels: {shown}; macro-F1 leaves them out."
+            yield f"{criterion} has levels with fewer than {THIN} labels: {shown}; macro-F1 leaves them out."
 
 
 def _responses(count: int, one: str, many: str) -> str:

@@ -39,7 +39,8 @@ def split_by(
         raise UttaError(
             f"The ratios {'/'.join(f'{r:g}' for r in ratios)} are not three positive numbers; use 70/10/20."
         )
-    sizes = Counter(_group(review, key) for review in reviews)
+    groups = _groups(reviews, key)
+    sizes = Counter(groups)
     if len(sizes) < 3:
         raise UttaError(
             f"The reviews have {len(sizes)} distinct {key} values, and a split into {' / '.join(PARTS)} needs 3; "
@@ -47,13 +48,24 @@ def split_by(
         )
     part_of = _fill(sizes, ratios, seed)
     parts: tuple[list[Review], list[Review], list[Review]] = ([], [], [])
-    for review in reviews:
-        parts[part_of[_group(review, key)]].append(review)
+    for review, group in zip(reviews, groups, strict=True):
+        parts[part_of[group]].append(review)
     return parts
 
 
-def _group(review: Review, key: str) -> str:
-    return getattr(review, key) or f"dialogue {review.dialogue_id}"
+def _groups(reviews: Sequence[Review], key: str) -> list[str]:
+    """What each review must stay together with, by name. By problem, a dialogue is never parted either: one that is
+    about two problems makes them one, under the first name."""
+    if key == "dialogue_id":
+        return [review.dialogue_id for review in reviews]
+    from scipy.cluster.hierarchy import DisjointSet
+
+    together = DisjointSet(review.cluster for review in reviews)
+    first: dict[tuple[str, str], str] = {}
+    for review in reviews:
+        together.merge(review.cluster, first.setdefault((review.source, review.dialogue_id), review.cluster))
+    named = {member: min(subset) for subset in together.subsets() for member in subset}
+    return [named[review.cluster] for review in reviews]
 
 
 def _fill(sizes: Counter[str], ratios: Sequence[float], seed: int) -> dict[str, int]:
@@ -111,6 +123,6 @@ def _write_part(path: Path, reviews: list[Review], key: str) -> dict[str, Any]:
         "sha256": sha256(path),
         "reviews": len(reviews),
         "dialogues": len({review.dialogue_id for review in reviews}),
-        "problems": len({_group(review, "problem") for review in reviews}),
-        "names": sorted({_group(review, key) for review in reviews}),
+        "problems": len({review.cluster for review in reviews}),
+        "names": sorted({review.dialogue_id if key == "dialogue_id" else review.cluster for review in reviews}),
     }

@@ -1,12 +1,15 @@
 """A program's folder: its DSPy state, the rubric it was made for, its adapter, and a manifest that says how it came about.
 
 program.json    DSPy state as JSON, without a language model
-rubric.yaml     the rubric; the loader builds the signature from it, because DSPy restores state by position and would
-                put it onto another rubric without a word
+rubric.yaml     the rubric, whole; the loader builds the signature from the criteria of it that the manifest names,
+                because DSPy restores state by position and would put it onto another rubric without a word
 manifest.json   model, hashes of weights, rubric and data, figures, versions
 adapter/        LoRA weights in PEFT's format, when there are any
 """
 
+import hashlib
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -26,11 +29,13 @@ UNOPTIMISED = ("evaluator",)
 
 @dataclass
 class Program:
-    """A program with the model it runs on. `folder` is None for an unoptimised one."""
+    """A program with the model it runs on. `rubric` is the whole one that labels belong to; the module may judge a part
+    of its criteria. `folder` is None for an unoptimised program."""
 
     name: str
     module: TeachingEvaluator
     model_name: str
+    rubric: Rubric
     folder: Path | None = None
     manifest: dict[str, Any] = field(default_factory=dict)
 
@@ -39,6 +44,13 @@ class Program:
         """The folder of the program's LoRA weights, if it has any."""
         return self.folder / "adapter" if self.folder and (self.folder / "adapter").is_dir() else None
 
+    @property
+    def state(self) -> dict[str, Any]:
+        """What tells two states of one program apart: the level weights, and a hash of the demonstrations if it has any."""
+        judge = self.module.dump_state()["judge"]
+        demos = judge["demos"] and hashlib.sha256(json.dumps(judge["demos"], sort_keys=True).encode()).hexdigest()[:16]
+        return judge.get("fields", {}) | ({"demos": demos} if demos else {})
+
     def load_model(self, cache: bool = True) -> Model:
         """Load the program's model and let the program answer with it."""
         model = load(self.model_name, self.adapter, cache)
@@ -46,8 +58,10 @@ class Program:
         return model
 
 
-def open_program(name_or_folder: str, rubric: Rubric | None = None, model: str | None = None) -> Program:
-    """The program in a folder, or the unoptimised one of that name with `rubric`.
+def open_program(
+    name_or_folder: str, rubric: Rubric | None = None, model: str | None = None, criteria: Sequence[str] = ()
+) -> Program:
+    """The program in a folder, or the unoptimised one of that name for `criteria` of `rubric`, by default all.
 
     `model` names another model for a program without an adapter. Raises `UttaError` for a folder that is not a program's
     or was changed.
@@ -55,7 +69,8 @@ def open_program(name_or_folder: str, rubric: Rubric | None = None, model: str |
     if name_or_folder in UNOPTIMISED:
         if rubric is None:
             raise UttaError("An unoptimised evaluator needs a rubric; name one with --rubric.")
-        return Program(name_or_folder, TeachingEvaluator(rubric), model or DEFAULT)
+        judged = rubric.only(list(criteria)) if criteria else rubric
+        return Program(name_or_folder, TeachingEvaluator(judged), model or DEFAULT, rubric)
     folder = Path(name_or_folder)
     if not (folder / "manifest.json").is_file():
         raise UttaError(
@@ -63,13 +78,13 @@ def open_program(name_or_folder: str, rubric: Rubric | None = None, model: str |
             "'utta distill' finished."
         )
     manifest = read_json(folder / "manifest.json")
-    kept = _kept_rubric(folder, manifest)
-    module = TeachingEvaluator(kept)
+    whole = _kept_rubric(folder, manifest)
+    module = TeachingEvaluator(whole.only(manifest["rubric"]["criteria"]))
     module.load_state(read_json(folder / "program.json"))
     base = manifest["model"]
     if model and model != base and manifest.get("adapter"):
         raise UttaError(f"{folder} holds an adapter for {base}, so it cannot run on {model}; leave --model out.")
-    return Program(manifest["program"], module, model or base, folder, manifest)
+    return Program(manifest["program"], module, model or base, whole, folder, manifest)
 
 
 def _kept_rubric(folder: Path, manifest: dict[str, Any]) -> Rubric:
@@ -77,23 +92,27 @@ def _kept_rubric(folder: Path, manifest: dict[str, Any]) -> Rubric:
         rubric = Rubric.load(folder / "rubric.yaml")
     except (OSError, RubricError) as error:
         raise UttaError(f"The rubric in {folder} cannot be read ({error}); make the program anew.") from None
-    if rubric.hash != manifest["rubric"]["hash"]:
+    judged = rubric.only(manifest["rubric"]["criteria"])
+    if judged.hash != manifest["rubric"]["hash"]:
         raise UttaError(
-            f"{folder}/rubric.yaml was changed after the program was made (its hash is {rubric.hash}, not "
+            f"{folder}/rubric.yaml was changed after the program was made (its hash is {judged.hash}, not "
             f"{manifest['rubric']['hash']}); put it back, or make the program anew."
         )
     return rubric
 
 
-def save_program(folder: Path, module: TeachingEvaluator, manifest: dict[str, Any]) -> None:
-    """Write a program's folder; the manifest comes last, so a folder with a manifest is whole."""
+def save_program(
+    folder: Path, module: TeachingEvaluator, manifest: dict[str, Any], rubric: Rubric | None = None
+) -> None:
+    """Write a program's folder; the manifest comes last, so a folder with a manifest is whole. `rubric` is the one of
+    which the program judges a part, by default its own."""
     bound, module.judge.lm = module.judge.lm, None
     try:
         state = module.dump_state()
     finally:
         module.judge.lm = bound
     write_json(folder / "program.json", state)
-    write_text(folder / "rubric.yaml", module.rubric.dump())
+    write_text(folder / "rubric.yaml", (rubric or module.rubric).dump())
     head = {
         "kind": "program",
         "schema_version": 1,

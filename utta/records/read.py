@@ -81,7 +81,7 @@ def read_reviews(path: Path | str, rubric: "Rubric | None" = None, rejects: Path
             faults.append(item)
         else:
             reviews.append(item)
-    place = put_aside(faults, rejects or rejects_beside(path))
+    place = put_aside(faults, rejects or path.with_name(f"{path.stem}.rejects.jsonl"))
     if not reviews:
         raise no_reviews(path, faults)
     return ReadResult(reviews, len(faults), place, [str(fault) for fault in faults])
@@ -109,11 +109,6 @@ def scan_reviews(path: Path | str, rubric: "Rubric | None" = None) -> Iterator[R
 def write_reviews(path: Path | str, reviews: Iterable[Review]) -> int:
     """Write reviews as JSON Lines, whole or not at all; returns how many."""
     return write_lines(Path(path), (review.model_dump(mode="json") for review in reviews))
-
-
-def rejects_beside(path: Path) -> Path:
-    """The default rejects file of a data file."""
-    return path.with_name(f"{path.stem}.rejects.jsonl")
 
 
 def put_aside(faults: list[Fault], place: Path) -> Path | None:

@@ -87,6 +87,12 @@ class Review(BaseModel):
     consent: Text | None = None
     metadata: dict[str, Any] = Field(default_factory=dict, description="anything else, as JSON")
 
+    @property
+    def cluster(self) -> str:
+        """What the review is about, which no two parts of a split share and the bootstrap draws as a whole: the problem,
+        or the dialogue where the problem is unknown."""
+        return self.problem or self.dialogue_id
+
     @field_validator("metadata")
     @classmethod
     def _is_json(cls, metadata: dict[str, Any]) -> dict[str, Any]:

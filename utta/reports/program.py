@@ -13,17 +13,12 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from utta.reports.layout import heading, note, open_console, pairs, ruled_table
+from utta.reports.layout import heading, note, pairs, ruled_table
 from utta.reports.numbers import MISSING, counted, number
 from utta.reports.text import text
 
 TABLED = ("kind", "schema_version", "history", "candidates", "calibration")
 HASH_SHOWN = 12
-
-
-def print_program(manifest: dict[str, Any], folder: Path) -> None:
-    """`render_program` on standard output."""
-    render_program(manifest, open_console(), folder)
 
 
 def render_program(manifest: dict[str, Any], console: Console, folder: Path) -> None:

@@ -7,7 +7,8 @@ from rich.console import Console
 from utta.core.errors import UttaError
 from utta.core.files import read_json
 from utta.evaluate.predict import read_predictions
-from utta.records.read import read_reviews
+from utta.records.read import scan_reviews
+from utta.records.review import Review
 from utta.reports.layout import heading, pairs, ruled_table
 from utta.reports.numbers import number
 from utta.reports.text import text
@@ -17,7 +18,7 @@ def render_record(record_id: str, run: Path, console: Console) -> None:
     """Draw one record of a run; `UttaError` when the run or its data does not hold it."""
     lines = [line for line in read_predictions(run) if line["record_id"] == record_id]
     data = Path(read_json(run / "run.json")["data"]["file"])
-    review = next((r for r in read_reviews(data).reviews if r.id == record_id), None)
+    review = next((r for r in scan_reviews(data) if isinstance(r, Review) and r.id == record_id), None)
     if review is None or not lines:
         raise UttaError(f"The run {run} holds no record {record_id!r}; ids stand in {run}/predictions.jsonl.")
     known = (

@@ -74,6 +74,7 @@ class Comparison(BaseModel):
     """The paired differences to another run, for each metric."""
 
     run: str
+    n: dict[str, int] = {}
     criteria: dict[str, Figures]
     mean: Figures
 
@@ -143,6 +144,7 @@ class Results(BaseModel):
     rubric: RubricRef
     data: DataRef
     times_scored: int
+    seen_problems: dict[str, int] = {}
     counts: Counts
     criteria: dict[str, CriterionResult]
     mean: MeanResult

@@ -17,6 +17,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from metrics.agreement import THIN
 from utta.reports.layout import (
     GAP,
     WORD_STYLES,
@@ -25,7 +26,6 @@ from utta.reports.layout import (
     heading,
     note,
     notes,
-    open_console,
     pairs,
     prose_width,
     ruled_table,
@@ -33,7 +33,7 @@ from utta.reports.layout import (
 from utta.reports.numbers import MISSING, counted, interval, number
 from utta.reports.results import Figure, Figures, Paired, Results, check_results
 from utta.reports.text import clipped, safe, text
-from utta.reports.verdict import THIN, thin_notes, verdict, warnings
+from utta.reports.verdict import thin_notes, verdict, warnings
 
 WORST = 5
 SIDES = "above, below: the interval of the paired difference excludes 0; unclear: it does not."
@@ -58,11 +58,6 @@ def render(results: dict[str, Any], console: Console, run: Path | None = None) -
     _disagreements(checked, console)
     _origin(checked, console)
     _next(checked, console, folder)
-
-
-def print_report(results: dict[str, Any], run: Path) -> None:
-    """`render` on standard output."""
-    render(results, open_console(), run)
 
 
 def figure_column(header: str, rows: Sequence[Figures], metric: str) -> Column:

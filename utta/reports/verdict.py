@@ -3,10 +3,10 @@
 Pure functions from checked results to plain text. The sentence claims no more than the paired intervals do.
 """
 
+from metrics.agreement import THIN
 from utta.reports.numbers import counted, interval, number
 from utta.reports.results import Figure, Paired, Results
 
-THIN = 10
 FEW_PROBLEMS = 10
 NAMED = 4
 
@@ -55,6 +55,11 @@ def warnings(results: Results) -> list[str]:
         lines.append(
             f"Warning: {results.times_scored} tuned programs were scored on this data, this one included; if it is "
             "your test part, choosing between them by these figures makes the chosen one look better than it is."
+        )
+    for part, problems in results.seen_problems.items():
+        lines.append(
+            f"Warning: {counted(problems, 'problem')} of {results.data.problems:,} stood in the judge's own {part} "
+            "data; what it has seen before it agrees on more easily than on anything new."
         )
     if results.data.problems < FEW_PROBLEMS:
         lines.append(
