@@ -132,7 +132,7 @@ def _unchanged(program: Program, part: str) -> Path | None:
 def _seen_problems(program: Program, reviews: Sequence[Review]) -> dict[str, int]:
     """How many of the data's problems stand in the program's own training and validation file; parts without any are
     left out."""
-    shared = {}
+    shared: dict[str, int] = {}
     for part in ("train", "validation"):
         if path := _unchanged(program, part):
             seen = {r.cluster for r in read_reviews(path).reviews} & {r.cluster for r in reviews}

@@ -23,7 +23,7 @@ from utta.core.runs import claim
 from utta.evaluate.calibrate import beside_reanchor, calibrate, examples, weighted_macro_f1
 from utta.evaluate.open import labelled, open_on, read, refuse_leak
 from utta.evaluate.predict import predict
-from utta.evaluate.results import by_decision, number
+from utta.evaluate.results import Answers, by_decision, number
 from utta.programs.evaluator import TeachingEvaluator
 from utta.programs.folder import Program, save_program
 from utta.records.review import Review
@@ -61,7 +61,7 @@ def optimize(asked: Asked) -> dict[str, Any]:
     claim(asked.out, config)
     if (asked.out / "manifest.json").is_file():
         return read_json(asked.out / "manifest.json")
-    tried = []
+    tried: list[tuple[float, str, TeachingEvaluator, Answers]] = []
     for number_, (name, candidate) in enumerate(_candidates(asked, program.module, train)):
         folder = asked.out / f"candidate-{number_}"
         folder.mkdir(exist_ok=True)
