@@ -1,27 +1,14 @@
-from pathlib import Path
-
-import dspy
 import pytest
 
+from tests.evaluate.conftest import own_home  # noqa: F401 — a fixture
 from tests.evaluate.scripted import grid, put_down
 from tests.models.tiny import save_tiny
 from utta.distill.recipe import Recipe
 from utta.distill.run import Asked
 from utta.models.catalogue import Located, locate
-from utta.models.load import use_own_cache
 
 TRAIN = grid(["ants", "bees", "cats", "dogs"], 2)
 VALIDATION = grid(["eels", "foxes"], 2)
-
-
-@pytest.fixture(autouse=True)
-def own_home(tmp_path, monkeypatch) -> Path:
-    """A user's folder and an empty cache for each test."""
-    monkeypatch.setenv("UTTA_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("UTTA_CACHE", "off")
-    monkeypatch.setattr(dspy, "cache", dspy.cache)  # to be put back
-    use_own_cache()
-    return tmp_path / "home"
 
 
 @pytest.fixture(scope="session")

@@ -291,3 +291,13 @@ def test_samples_need_no_rubric(judge, tmp_path):
     judge()
     results = evaluate(Asked("evaluator", SAMPLES, tmp_path / "run"))
     assert results["rubric"]["id"] == "utta" and results["counts"]["scored"] == 5 * len(read_reviews(SAMPLES).reviews)
+
+
+def test_looking_for_problems_seen_before_writes_nothing(asked, judge, tmp_path):
+    """The rejects of the training file are those that its reading with the rubric put aside."""
+    judge()
+    train = tmp_path / "train.jsonl"
+    write_reviews(train, [*grid(["dogs", "eels"], 6), make_review(999, "dogs", clarity="Splendid")])
+    train.write_text(train.read_text(encoding="utf-8") + "{\n", encoding="utf-8")
+    evaluate(asked(program=tuned(tmp_path / "program", train={"file": str(train), "sha256": sha256(train)})))
+    assert len((tmp_path / "train.rejects.jsonl").read_text(encoding="utf-8").splitlines()) == 2

@@ -139,7 +139,7 @@ def _in_four_bits(located: Located) -> Any:
     try:
         import bitsandbytes  # noqa: F401 — only to say in one sentence that it is missing
     except ImportError:
-        raise UttaError("--qlora needs the package bitsandbytes; install it with: pip install 'utta[gpu]'.") from None
+        raise UttaError("--qlora needs the package bitsandbytes; install it with: pip install bitsandbytes.") from None
     four_bits = BitsAndBytesConfig(
         load_in_4bit=True,
         bnb_4bit_quant_type="nf4",

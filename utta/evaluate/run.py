@@ -22,7 +22,7 @@ from utta.evaluate.open import open_on, read, refuse_leak, with_labels
 from utta.evaluate.predict import predict, read_predictions
 from utta.evaluate.results import by_decision, comparison, figures
 from utta.programs.folder import Program, now, versions
-from utta.records.read import read_reviews
+from utta.records.read import scan_reviews
 from utta.records.review import Review
 
 
@@ -71,7 +71,7 @@ def evaluate(asked: Asked) -> dict[str, Any]:
         "rubric": config["rubric"],
         "data": config["data"] | {"records": len(reviews), "problems": len({r.cluster for r in known or reviews})},
         "times_scored": _times_scored(asked, program, config),
-        "seen_problems": _seen_problems(program, reviews),
+        "seen_problems": _seen_problems(program, known or reviews),
         "counts": _counts(rubric, reviews, answers, len(told["errors"])) | {"rejects": found.rejects},
         **figures(rubric, known, answers, train[0] if train else (), asked.seed),
         "comparison": None,
@@ -135,7 +135,8 @@ def _seen_problems(program: Program, reviews: Sequence[Review]) -> dict[str, int
     shared: dict[str, int] = {}
     for part in ("train", "validation"):
         if path := _unchanged(program, part):
-            seen = {r.cluster for r in read_reviews(path).reviews} & {r.cluster for r in reviews}
+            there = {item.cluster for item in scan_reviews(path) if isinstance(item, Review)}
+            seen = there & {r.cluster for r in reviews}
             shared |= {part: len(seen)} if seen else {}
     return shared
 

@@ -66,7 +66,7 @@ def optimize(asked: Asked) -> dict[str, Any]:
         folder = asked.out / f"candidate-{number_}"
         folder.mkdir(exist_ok=True)
         told = predict(candidate, validation, folder, f"Trying {name}", patient=bool(tried))
-        if told["errors"] and tried:  # its demonstrations are too long for some conversations
+        if told["errors"] and tried:  # as a rule, its demonstrations are too long for some conversations
             print(f"Left out: {name}. {told['errors'][0]['error']}", file=sys.stderr)
             continue
         answers = by_decision(told["predictions"])
