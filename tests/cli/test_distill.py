@@ -80,7 +80,16 @@ def test_other_faults_are_one_sentence(command, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "wrong", [("--epochs", 0), ("--rank", 0), ("--batch", 0), ("--learning-rate", 0), ("--balance", 2), ("--seed", -1)]
+    "wrong",
+    [
+        ("--epochs", 0),
+        ("--rank", 0),
+        ("--batch", 0),
+        ("--learning-rate", 0),
+        ("--balance", 2),
+        ("--upper", 0),
+        ("--seed", -1),
+    ],
 )
 def test_a_wrong_number_is_a_wrong_call(command, wrong):
     assert command(*wrong).exit_code == 2
@@ -88,7 +97,7 @@ def test_a_wrong_number_is_a_wrong_call(command, wrong):
 
 def test_a_disk_that_fills_up_is_one_sentence_and_the_run_goes_on(arguments, command, tmp_path):
     """A limit on the size of files stands for a full disk: the adapter does not fit."""
-    with start({"limit": 20_000}, *arguments, home=tmp_path / "home") as process:
+    with start({"limit": 10_000}, *arguments, home=tmp_path / "home") as process:
         shown, said = process.communicate(timeout=120)
     assert process.returncode == 1 and shown == ""
     assert sentence(said).endswith(

@@ -18,7 +18,7 @@ from utta.programs.evaluator import TeachingEvaluator
 def model(tiny, in_float32):
     """A model whose adapter has learnt something: fresh ones begin with zeros."""
     torch.manual_seed(0)
-    model, _ = with_adapter(tiny, Recipe(rank=4))
+    model, _ = with_adapter(tiny, Recipe(rank=4, upper=1.0))
     for name, parameter in model.named_parameters():
         if "lora_B" in name:
             torch.nn.init.normal_(parameter, std=0.05)
@@ -27,7 +27,7 @@ def model(tiny, in_float32):
 
 def test_loss_and_gradients_are_those_of_peft(model, tiny, monkeypatch):
     assert sum(isinstance(module, LoraLinear) for module in model.modules()) == 2 * 7
-    _, tokenizer = with_adapter(tiny, Recipe(rank=4))
+    _, tokenizer = with_adapter(tiny, Recipe(rank=4, upper=1.0))
     items = training_items(TeachingEvaluator(RUBRIC), grid(["ants", "bees"], 2), Renderer(tokenizer, "tiny", 4096))
     found = []
     for forward in (LoraLinear.forward, lora.Linear.forward):

@@ -21,6 +21,13 @@ from utta.cli import options
 )
 @click.option("--rank", default=16, type=options.Count, show_default=True, help="LoRA's r.")
 @click.option(
+    "--upper",
+    default=0.5,
+    type=click.FloatRange(0, 1, min_open=True),
+    show_default=True,
+    help="Share of the layers, from the top, that are trained; the rest is computed once.",
+)
+@click.option(
     "--learning-rate",
     default=4e-4,
     type=click.FloatRange(min=0, min_open=True),
@@ -55,6 +62,7 @@ def distill(
     criteria: str,
     epochs: int,
     rank: int,
+    upper: float,
     learning_rate: float,
     batch: int,
     balance: float,
@@ -77,6 +85,7 @@ def distill(
     recipe = Recipe(
         epochs=epochs,
         rank=rank,
+        upper=upper,
         learning_rate=learning_rate,
         batch=batch,
         balance=balance,

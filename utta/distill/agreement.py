@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from metrics.agreement import macro_f1
 from metrics.levels import cross_fitted
 from signatures.rubric import Rubric
+from utta.distill.frozen import FrozenLayers
 from utta.distill.trainer import Item
 from utta.evaluate.results import skipped
 from utta.models import tree
@@ -25,14 +26,16 @@ class Judged:
     problems: NDArray[np.str_]
 
 
-def judge_items(model: Any, rubric: Rubric, items: Sequence[Item], autocast: bool) -> dict[str, Judged]:
+def judge_items(
+    model: Any, rubric: Rubric, items: Sequence[Item], autocast: bool, frozen: FrozenLayers | None = None
+) -> dict[str, Judged]:
     """Score items as the engine does; returns the labelled decisions by criterion."""
     found: dict[str, list[tuple[list[float], int, str]]] = {c.id: [] for c in rubric.criteria}
     names = list(found)
     device = next(model.parameters()).device
     with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=autocast):
         for item in items:
-            logs = tree.log_probabilities(model, [item.group])
+            logs = tree.log_probabilities(model, [item.group], frozen.begin(model, [item.group]) if frozen else None)
             for i, (log, target) in enumerate(zip(logs, item.targets, strict=True)):
                 if target:
                     found[names[i % len(names)]].append((log.exp().tolist(), int(np.argmax(target)), item.problem))

@@ -1,10 +1,13 @@
-"""What a training would cost, before it starts: tokens, steps, and the time on this machine from two measured steps."""
+"""What a training would cost, before it starts: tokens, steps, and the time on this machine from measured steps."""
 
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 
+from utta.distill.frozen import FrozenLayers
 from utta.distill.rows import training_items
 from utta.distill.run import Asked, prepare
 from utta.distill.trainer import batch_loss
@@ -23,8 +26,10 @@ def plan(asked: Asked) -> dict[str, Any]:
     )
     tokens = sum(item.group.tokens for item in train)
     longest = max(len(prompt) for item in train for row in item.group.rows for prompt in row.prompts)
-    speed = _tokens_per_second(model, sorted(train, key=lambda i: i.group.tokens)[len(train) // 2 :][:2])
-    scoring = sum(item.group.tokens for item in validation) / 3  # a pass without gradients costs about a third
+    speeds = _speeds(model, sorted(train, key=lambda i: i.group.tokens)[len(train) // 2 :][:2])
+    scored = sum(item.group.tokens for item in validation)
+    seconds = tokens / speeds.first + (asked.recipe.epochs - 1) * tokens / speeds.later
+    seconds += scored / speeds.freezing + asked.recipe.epochs * scored / speeds.scoring
     return {
         "training_responses": len(prepared.train),
         "validation_responses": len(prepared.validation),
@@ -34,18 +39,40 @@ def plan(asked: Asked) -> dict[str, Any]:
         "tokens_per_epoch": tokens,
         "longest_prompt": longest,
         "epochs": asked.recipe.epochs,
-        "minutes_at_most": round(asked.recipe.epochs * (tokens + scoring) / speed / 60, 1),
+        "minutes_at_most": round(seconds / 60, 1),
         "prompt": tokenizer.decode(train[0].group.rows[0].prompts[0]),
     }
 
 
-def _tokens_per_second(model: Any, items: list[Any]) -> float:
-    """Speed of a training step on this machine; the first step warms up and is not counted."""
+@dataclass
+class Speeds:
+    """Tokens per second of a training step in the first epoch and later, of a pass that scores, and of what the frozen
+    layers add to it the first time."""
+
+    first: float
+    later: float
+    scoring: float
+    freezing: float
+
+
+def _speeds(model: Any, items: list[Any]) -> Speeds:
+    """Measured on this machine; the first step warms up and is not counted."""
     device = next(model.parameters()).device
-    for _ in range(2):
+    groups, tokens = [item.group for item in items], sum(item.group.tokens for item in items)
+
+    def seconds(work: Callable[[], Any]) -> float:
         started = time.monotonic()
         with torch.autocast(device.type, torch.bfloat16, enabled=best_dtype() is torch.bfloat16):
-            loss = batch_loss(model, items)
-        loss.backward()
-        seconds = time.monotonic() - started
-    return sum(item.group.tokens for item in items) / seconds
+            work()
+        return time.monotonic() - started
+
+    def step(frozen: FrozenLayers) -> None:
+        batch_loss(model, items, frozen).backward()
+
+    step(FrozenLayers(model))
+    frozen = FrozenLayers(model)
+    begin = seconds(lambda: frozen.begin(model, groups))
+    train = seconds(lambda: step(frozen))
+    with torch.no_grad():
+        score = seconds(lambda: batch_loss(model, items, frozen))
+    return Speeds(tokens / (begin + train), tokens / train, tokens / score, tokens / begin)

@@ -13,6 +13,7 @@ import torch
 from torch.nn.utils.rnn import pad_sequence
 from transformers import Trainer
 
+from utta.distill.frozen import FrozenLayers
 from utta.models import tree
 
 Target = tuple[float, ...] | None  # one weight per level; None where the experts gave no label
@@ -38,8 +39,9 @@ def collate(items: Sequence[Item]) -> dict[str, Any]:
 class DecisionTrainer(Trainer):
     """Trains adapters at the read-outs of prompts that share their prefixes."""
 
-    def __init__(self, **kwargs: Any):
-        super().__init__(data_collator=collate, **kwargs)
+    def __init__(self, model: Any, frozen: FrozenLayers | None = None, **kwargs: Any):
+        super().__init__(model=model, data_collator=collate, **kwargs)
+        self.frozen = frozen or FrozenLayers(model)
         self.model_accepts_loss_kwargs = True  # the loss below takes the global batch's number of decisions
 
     def compute_loss(
@@ -48,15 +50,16 @@ class DecisionTrainer(Trainer):
         """The sum of the batch's losses over the number of decisions in the global batch."""
         # Accelerate casts inside the wrapped model's forward, which the tree pass goes around.
         with self.accelerator.autocast():
-            total = batch_loss(self.accelerator.unwrap_model(model), inputs["items"])
+            total = batch_loss(self.accelerator.unwrap_model(model), inputs["items"], self.frozen)
         count = num_items_in_batch if num_items_in_batch is not None else max(1, int((inputs["labels"] >= 0).sum()))
         loss = total / count
         return (loss, {}) if return_outputs else loss
 
 
-def batch_loss(model: Any, items: Sequence[Item]) -> torch.Tensor:
+def batch_loss(model: Any, items: Sequence[Item], frozen: FrozenLayers | None = None) -> torch.Tensor:
     """The sum over the items' decisions of the cross-entropy between target and read-out, in nats."""
-    logs = tree.log_probabilities(model, [item.group for item in items])
+    groups = [item.group for item in items]
+    logs = tree.log_probabilities(model, groups, frozen.begin(model, groups) if frozen else None)
     targets = [target for item in items for target in item.targets]
     pairs = [(log, torch.tensor(t, device=log.device)) for log, t in zip(logs, targets, strict=True) if t]
     if not pairs:

@@ -20,6 +20,7 @@ from transformers.utils import logging as transformers_logging
 from utta.core.files import read_json, write_json
 from utta.core.progress import progress
 from utta.distill.agreement import judge_items, validation_figures
+from utta.distill.frozen import FrozenLayers
 from utta.distill.lora import LoraLinear
 from utta.distill.recipe import Recipe
 from utta.distill.rows import training_items
@@ -74,8 +75,9 @@ def train(
         progress("Training", recipe.epochs * steps) as advance,
         _plain_disk_errors(out),
     ):
-        keeper = _Keeper(out, recipe, program, held_out, located, advance, arguments.bf16)
-        trainer = DecisionTrainer(model=model, args=arguments, train_dataset=items, callbacks=[keeper])
+        frozen = FrozenLayers(model)
+        keeper = _Keeper(out, recipe, program, held_out, located, advance, arguments.bf16, frozen)
+        trainer = DecisionTrainer(model, frozen, args=arguments, train_dataset=items, callbacks=[keeper])
         trainer.remove_callback(_printer())
         if not keeper.finished:
             trainer.train(resume_from_checkpoint=last_checkpoint(out / "checkpoints"))
@@ -123,11 +125,17 @@ def with_adapter(located: Located, recipe: Recipe) -> tuple[Any, Any]:
         lora_dropout=0.0,
         bias="none",
         target_modules=lora_targets(located.folder),
+        layers_to_transform=upper_layers(model.config.num_hidden_layers, recipe.upper),
         task_type="CAUSAL_LM",
     )
     if not recipe.qlora:  # layers in 4 bits are PEFT's own
         config._register_custom_module({torch.nn.Linear: LoraLinear})
     return get_peft_model(model, config), AutoTokenizer.from_pretrained(located.folder, local_files_only=True)
+
+
+def upper_layers(layers: int, share: float) -> list[int]:
+    """The indices of the upper `share` of a model's layers, one at least."""
+    return list(range(layers))[-max(1, round(share * layers)) :]
 
 
 def _in_four_bits(located: Located) -> Any:
@@ -177,9 +185,11 @@ class _Keeper(TrainerCallback):
         located: Located,
         advance: Any,
         autocast: bool,
+        frozen: FrozenLayers,
     ):
         self.out, self.recipe, self.held_out = out, recipe, held_out
         self.rubric, self.located, self.advance, self.autocast = program.rubric, located, advance, autocast
+        self.frozen = frozen
         path = out / "history.json"
         self.history: list[dict[str, Any]] = read_json(path) if path.is_file() else []
         self.saved = time.monotonic()
@@ -214,7 +224,7 @@ class _Keeper(TrainerCallback):
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
         model.eval()
-        figures = validation_figures(judge_items(model, self.rubric, self.held_out, self.autocast))
+        figures = validation_figures(judge_items(model, self.rubric, self.held_out, self.autocast, self.frozen))
         model.train()
         epoch = round(state.epoch)
         entry = {"epoch": epoch, "seconds": round(self.before + time.monotonic() - self.begun, 1), **figures}

@@ -7,7 +7,8 @@ position that it has there, so the result equals the plain way's (float32: to ro
 functions train. Nothing is padded, and the large matrix products run over all tokens at once.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -73,9 +74,24 @@ class Layout:
     readouts: torch.Tensor
 
 
+@dataclass
+class Begun:
+    """The states [1, tokens, width] of a flat sequence after the model's first `layers` layers."""
+
+    layers: int
+    states: torch.Tensor
+
+
+def shared_by_all(groups: Sequence[Group]) -> int:
+    """The number of leading tokens that several groups share (the rubric); 0 for one alone."""
+    if len(groups) == 1:
+        return 0
+    return min(common_prefix(g.rows[0].trunk for g in groups), min(g.prefix for g in groups))
+
+
 def lay_out(groups: Sequence[Group]) -> Layout:
-    """The flat sequence of some groups; what all of them share (the rubric) stands first, once."""
-    root = min(common_prefix(g.rows[0].trunk for g in groups), min(g.prefix for g in groups)) if len(groups) > 1 else 0
+    """The flat sequence of some groups; what all of them share stands first, once."""
+    root = shared_by_all(groups)
     ids, positions, readouts = list(groups[0].rows[0].trunk[:root]), list(range(root)), []
     spans = _in_order(0, root, [])
     for group in groups:
@@ -121,19 +137,48 @@ def _apart(branches: list[tuple[int, int]]) -> torch.Tensor:
     return ~(same & in_sight) | _after(len(branches))
 
 
-def log_probabilities(model: Any, groups: Sequence[Group]) -> list[torch.Tensor]:
+def base_of(model: Any) -> Any:
+    """The language model itself, adapters within it, where PEFT has wrapped it."""
+    return model.get_base_model() if hasattr(model, "get_base_model") else model
+
+
+def log_probabilities(model: Any, groups: Sequence[Group], begun: Begun | None = None) -> list[torch.Tensor]:
     """The log-probabilities of a decision's levels, for each decision of the groups in order; float32.
 
-    Raises ValueError for a model with another attention than ours, which would ignore who may see what.
+    With `begun`, the pass goes on from there. Raises ValueError for a model with another attention than ours, which would
+    ignore who may see what.
     """
-    base = model.get_base_model() if hasattr(model, "get_base_model") else model
+    base, layout = base_of(model), lay_out(groups)
     if base.config._attn_implementation != attention.NAME:
         raise ValueError(f"the model has the attention {base.config._attn_implementation!r}; use engine.load_weights")
-    head = base.get_output_embeddings().weight
-    layout, device = lay_out(groups), head.device
+    decoder, head = base.get_decoder(), base.get_output_embeddings().weight
+    if begun is None:
+        hidden = _pass(decoder, layout)
+    else:
+        with _part(decoder, begun.layers, None), _starting_with(begun.states.to(head.device), decoder.layers[0]):
+            hidden = _pass(decoder, layout)
+    codes = [c for group in groups for row in group.rows for c in row.codes]
+    return read_out(hidden[0, layout.readouts.to(head.device)], head, codes)
+
+
+def states_after(model: Any, group: Group, layers: int) -> torch.Tensor:
+    """The states [1, tokens, width] of a group's flat sequence after the first `layers` layers, without gradient."""
+    decoder, seen = base_of(model).get_decoder(), []
+    with torch.no_grad(), _part(decoder, 0, layers):
+        # The decoder would hand out what its last norm makes of them.
+        hook = decoder.layers[-1].register_forward_hook(lambda layer, given, states: seen.append(states))
+        try:
+            _pass(decoder, lay_out([group]))
+        finally:
+            hook.remove()
+    return seen[0][0] if isinstance(seen[0], tuple) else seen[0]
+
+
+def _pass(decoder: Any, layout: Layout) -> torch.Tensor:
+    device = next(decoder.parameters()).device
     for span in layout.spans:
         span.hidden = span.hidden.to(device)
-    hidden = base.get_decoder()(
+    return decoder(
         input_ids=layout.ids.to(device),
         position_ids=layout.positions.to(device),
         # Any four-dimensional mask keeps Transformers from building its own; the spans say who sees what.
@@ -141,8 +186,27 @@ def log_probabilities(model: Any, groups: Sequence[Group]) -> list[torch.Tensor]
         use_cache=False,
         spans=layout.spans,
     ).last_hidden_state
-    codes = [c for group in groups for row in group.rows for c in row.codes]
-    return read_out(hidden[0, layout.readouts.to(device)], head, codes)
+
+
+@contextmanager
+def _part(decoder: Any, first: int, end: int | None) -> Iterator[None]:
+    """The decoder with some of its layers only."""
+    whole = decoder.layers
+    decoder.layers = whole[first:end]
+    try:
+        yield
+    finally:
+        decoder.layers = whole
+
+
+@contextmanager
+def _starting_with(states: torch.Tensor, layer: Any) -> Iterator[None]:
+    """The layer with `states` in place of what it is given: some models scale embeddings, so these cannot be swapped."""
+    hook = layer.register_forward_pre_hook(lambda _, args, kwargs: ((states, *args[1:]), kwargs), with_kwargs=True)
+    try:
+        yield
+    finally:
+        hook.remove()
 
 
 def read_out(hidden: torch.Tensor, head: torch.Tensor, codes: Sequence[Sequence[int]]) -> list[torch.Tensor]:
