@@ -73,6 +73,29 @@ def test_the_likeliest_level_stays_where_weights_do_not_help(tmp_path):
     assert program.judge.fields == {}  # weights of before go as well
 
 
+def guessing(reviews, seed):
+    """A judge whose probabilities say little of the level and differ from review to review."""
+    drawn = np.random.default_rng(seed)
+    chances = {
+        r.response: {
+            name: drawn.dirichlet([2 + 2 * (label == r.levels[name]) for label in RUBRIC.criterion(name).labels])
+            for name in ("clarity", "tone")
+        }
+        for r in reviews
+    }
+    return lambda state, criterion, labels: chances[state["inputs"]["teacher_response"]][criterion].tolist()
+
+
+def test_weights_stay_unless_they_clearly_lose_on_other_problems(tmp_path):
+    lost = {True: [], False: []}
+    for seed in range(8):
+        program, answers = judged(guessing(REVIEWS, seed), REVIEWS, tmp_path / f"run{seed}")
+        for name, told in calibrate(program, REVIEWS, answers).items():
+            assert (name in program.judge.fields) is told["kept"]
+            lost[told["kept"]].append(told["macro_f1_likeliest"] - told["macro_f1_weighted"])
+    assert max(lost[True]) > 0 and max(lost[True]) < 0.03 <= min(lost[False])
+
+
 def test_trying_changes_nothing(tmp_path):
     program, answers = judged(leaning(REVIEWS), REVIEWS, tmp_path / "run")
     weighted_macro_f1(program, REVIEWS, answers)

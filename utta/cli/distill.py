@@ -17,7 +17,7 @@ from utta.cli import options
 @options.rubric
 @options.criteria
 @click.option(
-    "--epochs", default=4, type=options.Count, show_default=True, help="Passes over the training reviews, at most."
+    "--epochs", default=5, type=options.Count, show_default=True, help="Passes over the training reviews, at most."
 )
 @click.option("--rank", default=16, type=options.Count, show_default=True, help="LoRA's r.")
 @click.option(

@@ -1,7 +1,7 @@
 """What a training would cost, before it starts: tokens, steps, and the time on this machine from measured steps."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ import torch
 from utta.distill.frozen import FrozenLayers
 from utta.distill.rows import training_items
 from utta.distill.run import Asked, prepare
-from utta.distill.trainer import batch_loss
+from utta.distill.trainer import Item, batch_loss
 from utta.distill.training import with_adapter
 from utta.models.engine import best_dtype, most_tokens
 from utta.models.render import Renderer
@@ -26,7 +26,7 @@ def plan(asked: Asked) -> dict[str, Any]:
     )
     tokens = sum(item.group.tokens for item in train)
     longest = max(len(prompt) for item in train for row in item.group.rows for prompt in row.prompts)
-    speeds = _speeds(model, sorted(train, key=lambda i: i.group.tokens)[len(train) // 2 :][:2])
+    speeds = _speeds(model, _typical(train), asked.recipe.batch)
     scored = sum(item.group.tokens for item in validation)
     seconds = tokens / speeds.first + (asked.recipe.epochs - 1) * tokens / speeds.later
     seconds += scored / speeds.freezing + asked.recipe.epochs * scored / speeds.scoring
@@ -55,24 +55,31 @@ class Speeds:
     freezing: float
 
 
-def _speeds(model: Any, items: list[Any]) -> Speeds:
-    """Measured on this machine; the first step warms up and is not counted."""
-    device = next(model.parameters()).device
-    groups, tokens = [item.group for item in items], sum(item.group.tokens for item in items)
+def _typical(items: Sequence[Item], count: int = 8) -> list[Item]:
+    """Some items whose lengths are spread like those of all."""
+    by_length = sorted(items, key=lambda item: item.group.tokens)
+    return [by_length[(2 * i + 1) * len(items) // (2 * count)] for i in range(count)]
 
-    def seconds(work: Callable[[], Any]) -> float:
+
+def _speeds(model: Any, items: list[Item], batch: int) -> Speeds:
+    """Measured on this machine in steps of `batch` items; the first step warms up and is not counted."""
+    device = next(model.parameters()).device
+    tokens = sum(item.group.tokens for item in items)
+    steps = [items[i : i + batch] for i in range(0, len(items), batch)]
+
+    def seconds(work: Callable[[list[Item]], Any], train: bool = False) -> float:
         started = time.monotonic()
-        with torch.autocast(device.type, torch.bfloat16, enabled=best_dtype() is torch.bfloat16):
-            work()
+        for step in steps:
+            with torch.autocast(device.type, torch.bfloat16, enabled=best_dtype() is torch.bfloat16):
+                outcome = work(step)
+            if train:
+                outcome.backward()
         return time.monotonic() - started
 
-    def step(frozen: FrozenLayers) -> None:
-        batch_loss(model, items, frozen).backward()
-
-    step(FrozenLayers(model))
     frozen = FrozenLayers(model)
-    begin = seconds(lambda: frozen.begin(model, groups))
-    train = seconds(lambda: step(frozen))
+    batch_loss(model, steps[0]).backward()
+    begin = seconds(lambda step: frozen.begin(model, [item.group for item in step]))
+    train = seconds(lambda step: batch_loss(model, step, frozen), train=True)
     with torch.no_grad():
-        score = seconds(lambda: batch_loss(model, items, frozen))
+        score = seconds(lambda step: batch_loss(model, step, frozen))
     return Speeds(tokens / (begin + train), tokens / train, tokens / score, tokens / begin)

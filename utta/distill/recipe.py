@@ -9,7 +9,7 @@ class Recipe:
     layers below make of a conversation is computed once; `batch` counts conversations; `balance` is how far rare
     levels are weighed up (`utta.distill.rows`); training stops after `patience` epochs without a better agreement."""
 
-    epochs: int = 4
+    epochs: int = 5
     rank: int = 16
     upper: float = 0.5
     learning_rate: float = 4e-4
