@@ -161,6 +161,8 @@ def test_interrupt_says_that_the_same_command_goes_on(tmp_path):
         "import click, time\n@click.command()\ndef probe():\n    print('ready', flush=True)\n    time.sleep(60)\n"
     )
     code = MAIN + (
+        # A shell may have told its background jobs to ignore it.
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
         f"sys.path.insert(0, {str(tmp_path)!r}); from utta.cli import main as m; "
         "m.COMMANDS['probe'] = ('probe_module', ''); sys.argv = ['utta', 'probe']; main()"
     )
