@@ -56,6 +56,9 @@ def test_a_planted_bias_is_found_and_kept_through_saving(tmp_path):
     assert opened.judge.fields == program.judge.fields and opened.judge.lm is None
     opened.judge.lm = program.judge.lm
     decided = [opened(**judge_inputs(review)) for review in REVIEWS]
+    (tmp_path / "weighted").mkdir()
+    for line in predict(opened, REVIEWS, tmp_path / "weighted")["predictions"]:
+        assert line["confidence"] == line["probabilities"][line["label"]]
     right = np.mean([each["clarity"].value == r.levels["clarity"] for each, r in zip(decided, REVIEWS, strict=True)])
     likeliest = np.mean([answers[r.id, "clarity"]["label"] == r.levels["clarity"] for r in REVIEWS])
     assert right > likeliest + 0.2

@@ -131,6 +131,8 @@ def test_a_program_answers_with_its_own_adapter(tmp_path, monkeypatch):
     distilled = open_program(str(tmp_path / "judge"))
     versions = [program.load_model(cache=False).version for program in (base, distilled)]
     assert versions[1].startswith(versions[0]) and len(versions[1]) == len(versions[0]) + 12
-    before, after = base.module(**INPUTS), distilled.module(**INPUTS)
+    before, after = base(**INPUTS), distilled(**INPUTS)
     assert all(before[c.id].probabilities != after[c.id].probabilities for c in RUBRIC.criteria)
     assert base.module(**INPUTS).effectiveness == pytest.approx(before.effectiveness, abs=1e-6)
+    fresh = open_program(str(tmp_path / "judge"))(**INPUTS)  # loads its own weights
+    assert all(fresh[c.id].probabilities == pytest.approx(after[c.id].probabilities, abs=1e-6) for c in RUBRIC.criteria)

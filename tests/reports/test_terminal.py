@@ -72,6 +72,14 @@ def test_a_run_without_baseline_comparison_or_disagreement(results, printed):
     assert "\n\n\n" not in shown
 
 
+def test_with_nothing_scored_there_are_no_tables_of_agreement(results, printed):
+    results["counts"] = {"decisions": 1200, "scored": 0, "unscored": 1200, "errors": 0}
+    shown = printed(render, results)
+    assert "1,200 unscored" in shown and "utta show" in shown
+    for absent in ("macro-F1 [95%", "Other measures", "Worst disagreements", "everywhere", "on this data so far"):
+        assert absent not in shown
+
+
 def test_the_confusion_is_shown_only_where_it_fits(results, printed):
     assert "Who said what" not in printed(render, results, width=80)
     assert "3 Encouraging    0   29  55" in printed(render, results, width=140)

@@ -25,7 +25,7 @@ def test_one_sentence_says_what_the_intervals_say(results):
         (0, (-0.1, -0.15, -0.05), "0 of 4 criteria, and the interval of the mean difference, -.10 [-.15 -.05], lies"),
         (1, (-0.01, -0.05, 0.03), "1 of 4 criteria, and the interval of the mean difference, -.01 [-.05 +.03], does"),
         (4, (0.02, 0.0, 0.05), "4 of 4 criteria, but the interval of the mean difference, +.02 [.00 +.05], does not"),
-        (4, (0.02, None, None), "4 of 4 criteria, but the interval of the mean difference, +.02 [–], does not"),
+        (4, (0.02, None, None), "4 of 4 criteria, without an interval"),
     ],
 )
 def test_baseline_in_words(results, above, mean, says):
@@ -44,6 +44,7 @@ def test_a_criterion_without_a_difference_is_not_counted(results):
 def test_nothing_scored(results):
     results["counts"] = {"decisions": 1200, "scored": 0, "unscored": 0, "errors": 1200}
     assert verdict(check_results(results)).startswith("None of the 1,200 decisions was scored, so nothing can be said")
+    assert verdict(check_results(results)).endswith("; the judge's levels are in runs/judge-test/predictions.jsonl.")
 
 
 def test_warnings_only_where_there_is_something(results):
@@ -57,4 +58,15 @@ def test_warnings_only_where_there_is_something(results):
     results["data"]["problems"] = 3
     assert "the data is about 3 problems only" in warnings(check_results(results))[0]
     results["data"]["problems"] = 10
-    assert warnings(check_results(results)) == ["Warning: 1 line of the data file could not be read as a review."]
+    assert warnings(check_results(results)) == [
+        "Warning: 1 line of the data file put aside: not a review of this rubric."
+    ]
+
+
+def test_a_comparison_on_fewer_decisions_says_so(results):
+    scored, name = results["counts"]["scored"], results["comparison"]["run"]
+    results["comparison"]["n"] = {"Mistake_Location": 5, "Tutor_Tone": 1}
+    said = f"{name} holds 6 of these {scored:,} decisions; the difference to it rests on those alone."
+    assert said in " ".join(warnings(check_results(results)))
+    results["comparison"]["n"] = {"Mistake_Location": scored}
+    assert "rests on those alone" not in " ".join(warnings(check_results(results)))

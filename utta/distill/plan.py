@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from utta.core.progress import progress
 from utta.distill.frozen import FrozenLayers
 from utta.distill.rows import training_items
 from utta.distill.run import Asked, prepare
@@ -77,9 +78,13 @@ def _speeds(model: Any, items: list[Item], batch: int) -> Speeds:
         return time.monotonic() - started
 
     frozen = FrozenLayers(model)
-    batch_loss(model, steps[0]).backward()
-    begin = seconds(lambda step: frozen.begin(model, [item.group for item in step]))
-    train = seconds(lambda step: batch_loss(model, step, frozen), train=True)
-    with torch.no_grad():
-        score = seconds(lambda step: batch_loss(model, step, frozen))
+    with progress("Timing some steps", 3) as advance:
+        batch_loss(model, steps[0]).backward()
+        begin = seconds(lambda step: frozen.begin(model, [item.group for item in step]))
+        advance()
+        train = seconds(lambda step: batch_loss(model, step, frozen), train=True)
+        advance()
+        with torch.no_grad():
+            score = seconds(lambda step: batch_loss(model, step, frozen))
+        advance()
     return Speeds(tokens / (begin + train), tokens / train, tokens / score, tokens / begin)

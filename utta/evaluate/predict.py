@@ -100,6 +100,8 @@ def _lines(program: TeachingEvaluator, review: Review, prediction: dspy.Predicti
     lines = []
     for criterion in program.rubric.criteria:
         decided = prediction[criterion.id]
+        # Level weights may choose another level than the likeliest: the confidence is in the one that was chosen.
+        confidence = (decided.probabilities or {}).get(decided.value, decided.confidence)
         lines.append(
             {
                 "record_id": review.id,
@@ -109,7 +111,7 @@ def _lines(program: TeachingEvaluator, review: Review, prediction: dspy.Predicti
                 "level": criterion.labels.index(decided.value),
                 "label": decided.value,
                 "probabilities": decided.probabilities,
-                "confidence": decided.confidence,
+                "confidence": confidence,
             }
         )
     return lines

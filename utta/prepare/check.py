@@ -118,7 +118,10 @@ def _label_warnings(labels: dict[str, dict[str, int]], labelled: int) -> Iterato
             yield f"{criterion} is labelled on {total} of {labelled} judged responses only."
         if thin := {label: n for label, n in found.items() if n < THIN}:
             shown = ", ".join(f"{label!r} ({n})" for label, n in thin.items())
-            yield f"{criterion} has levels with fewer than {THIN} labels: {shown}; macro-F1 leaves them out."
+            yield (
+                f"{criterion} has levels with fewer than {THIN} labels: {shown}; macro-F1 leaves them out unless fewer than "
+                "two levels would remain."
+            )
 
 
 def _responses(count: int, one: str, many: str) -> str:

@@ -51,6 +51,12 @@ class Program:
         demos = judge["demos"] and hashlib.sha256(json.dumps(judge["demos"], sort_keys=True).encode()).hexdigest()[:16]
         return judge.get("fields", {}) | ({"demos": demos} if demos else {})
 
+    def __call__(self, **inputs: str) -> Any:
+        """Judge one response with the program's own model and adapter, loaded at the first call."""
+        if self.module.judge.lm is None:
+            self.load_model()
+        return self.module(**inputs)
+
     def load_model(self, cache: bool = True) -> Model:
         """Load the program's model and let the program answer with it."""
         model = load(self.model_name, self.adapter, cache)

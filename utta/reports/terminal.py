@@ -52,10 +52,12 @@ def render(results: dict[str, Any], console: Console, run: Path | None = None) -
     console.print()
     note(console, verdict(checked))
     notes(console, warnings(checked), style="bold yellow")
-    _macro_f1(checked, console)
-    _other_measures(checked, console)
+    if checked.counts.scored:
+        _macro_f1(checked, console)
+        _other_measures(checked, console)
     _counts(checked, console)
-    _disagreements(checked, console)
+    if checked.counts.scored:
+        _disagreements(checked, console)
     _origin(checked, console)
     _next(checked, console, folder)
 
@@ -215,7 +217,7 @@ def _origin(results: Results, console: Console) -> None:
     pairs(
         console,
         [
-            ("Scored", f"{scored} on this data so far"),
+            *([("Scored", f"{scored} on this data so far")] if results.counts.scored else []),
             ("Program", results.program),
             ("Model", results.model or MISSING),
             ("Rubric", f"{results.rubric.id} ({results.rubric.hash[:12]})"),

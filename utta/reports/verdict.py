@@ -17,7 +17,8 @@ def verdict(results: Results) -> str:
     if not counts.scored:
         return (
             f"None of the {counted(counts.decisions, 'decision')} was scored, "
-            "so nothing can be said about the judge's agreement with the experts."
+            "so nothing can be said about the judge's agreement with the experts"
+            + (f"; the judge's levels are in {path}." if (path := results.paths.get("predictions")) else ".")
         )
     basis = f"On {counted(counts.scored, 'decision')} about {counted(results.data.problems, 'problem')}"
     if not mean.known:
@@ -40,6 +41,10 @@ def held_against(paired: Paired, other: str, subject: str = "it") -> str:
         return f"its difference to {other} cannot be computed"
     side = paired.mean.side
     says = {"above": "excludes 0", "below": "lies wholly below 0", "unclear": "does not exclude 0"}[side]
+    if paired.mean.low is None:
+        return (
+            f"{subject} is above {other} on {above} of {counted(known, 'criterion', 'criteria')}, without an interval"
+        )
     agrees = (side == "above") == (2 * above > known)
     joint, difference = "and" if agrees else "but", interval(paired.mean, signed=True)
     return (
@@ -73,7 +78,12 @@ def warnings(results: Results) -> list[str]:
             f"{'stands' if errors == 1 else 'stand'} in no figure{f'; {log} says why' if log else ''}."
         )
     if rejects := results.counts.rejects:
-        lines.append(f"Warning: {counted(rejects, 'line')} of the data file could not be read as a review.")
+        lines.append(f"Warning: {counted(rejects, 'line')} of the data file put aside: not a review of this rubric.")
+    if results.comparison and 0 < (shared := sum(results.comparison.n.values())) < results.counts.scored:
+        lines.append(
+            f"Warning: {results.comparison.run} holds {shared:,} of these {counted(results.counts.scored, 'decision')}; the "
+            "difference to it rests on those alone."
+        )
     failed = [gate for gate in results.gates if not gate.passed]
     return lines + [f"Gate failed: {gate.gate}, seen {number(gate.value)}." for gate in failed]
 
