@@ -19,6 +19,6 @@ def test_a_plan_counts_the_data_and_writes_nothing(asked, tmp_path):
     assert planned["conversations"] == 4 and planned["epochs"] == 1
     assert (planned["decisions_with_a_label"], planned["decisions_without_a_label"]) == (17, 1)
     assert planned["longest_prompt"] < planned["tokens_per_epoch"] < 9 * 2 * planned["longest_prompt"]
-    assert planned["minutes_at_most"] >= 0
+    assert planned["minutes_for_all_epochs"] >= 0
     assert "Is it clear?" in planned["prompt"] and TRAIN[0].response in planned["prompt"]
     assert planned["prompt"].endswith("clarity:\n")

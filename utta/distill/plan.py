@@ -40,7 +40,7 @@ def plan(asked: Asked) -> dict[str, Any]:
         "tokens_per_epoch": tokens,
         "longest_prompt": longest,
         "epochs": asked.recipe.epochs,
-        "minutes_at_most": round(seconds / 60, 1),
+        "minutes_for_all_epochs": round(seconds / 60, 1),
         "prompt": tokenizer.decode(train[0].group.rows[0].prompts[0]),
     }
 

@@ -17,8 +17,6 @@ from utta.records.review import Review
 if TYPE_CHECKING:
     from signatures.rubric import Rubric
 
-"""A level with fewer labels says nothing in a figure; evaluation leaves it out of macro-F1."""
-
 FEW = 0.5
 """A criterion labelled on less than this share of the judged responses is warned about."""
 
