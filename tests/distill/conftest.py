@@ -42,3 +42,21 @@ def in_float32(monkeypatch) -> None:
     import torch
 
     monkeypatch.setattr("utta.distill.training.best_dtype", lambda: torch.float32)
+
+
+@pytest.fixture
+def learnt_model(tiny, in_float32):
+    """Makes a model and its tokenizer whose adapter on the `upper` layers has learnt something: fresh ones begin with zeros."""
+    import torch
+
+    from utta.distill.training import with_adapter
+
+    def make(upper):
+        torch.manual_seed(0)
+        model, tokenizer = with_adapter(tiny, Recipe(rank=4, upper=upper))
+        for name, parameter in model.named_parameters():
+            if "lora_B" in name:
+                torch.nn.init.normal_(parameter, std=0.05)
+        return model, tokenizer
+
+    return make

@@ -5,24 +5,19 @@ import torch
 
 from tests.evaluate.scripted import RUBRIC, grid
 from utta.distill.frozen import FrozenLayers
-from utta.distill.recipe import Recipe
 from utta.distill.rows import training_items
 from utta.distill.trainer import batch_loss
-from utta.distill.training import upper_layers, with_adapter
+from utta.distill.training import upper_layers
 from utta.models.render import Renderer
 from utta.programs.evaluator import TeachingEvaluator
 
 
 @pytest.fixture
-def trained(tiny, in_float32):
+def trained(learnt_model):
     """Makes a model of two layers with adapters that have learnt something, and three items; `upper` as in the recipe."""
 
     def make(upper):
-        torch.manual_seed(0)
-        model, tokenizer = with_adapter(tiny, Recipe(rank=4, upper=upper))
-        for name, parameter in model.named_parameters():
-            if "lora_B" in name:
-                torch.nn.init.normal_(parameter, std=0.05)
+        model, tokenizer = learnt_model(upper)
         renderer = Renderer(tokenizer, "tiny", 4096)
         return model, training_items(TeachingEvaluator(RUBRIC), grid(["ants", "bees", "cats"], 2), renderer)
 

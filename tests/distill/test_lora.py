@@ -6,28 +6,15 @@ from peft.tuners import lora
 
 from tests.evaluate.scripted import RUBRIC, grid
 from utta.distill.lora import LoraLinear
-from utta.distill.recipe import Recipe
 from utta.distill.rows import training_items
 from utta.distill.trainer import batch_loss
-from utta.distill.training import with_adapter
 from utta.models.render import Renderer
 from utta.programs.evaluator import TeachingEvaluator
 
 
-@pytest.fixture
-def model(tiny, in_float32):
-    """A model whose adapter has learnt something: fresh ones begin with zeros."""
-    torch.manual_seed(0)
-    model, _ = with_adapter(tiny, Recipe(rank=4, upper=1.0))
-    for name, parameter in model.named_parameters():
-        if "lora_B" in name:
-            torch.nn.init.normal_(parameter, std=0.05)
-    return model
-
-
-def test_loss_and_gradients_are_those_of_peft(model, tiny, monkeypatch):
+def test_loss_and_gradients_are_those_of_peft(learnt_model, monkeypatch):
+    model, tokenizer = learnt_model(upper=1.0)
     assert sum(isinstance(module, LoraLinear) for module in model.modules()) == 2 * 7
-    _, tokenizer = with_adapter(tiny, Recipe(rank=4, upper=1.0))
     items = training_items(TeachingEvaluator(RUBRIC), grid(["ants", "bees"], 2), Renderer(tokenizer, "tiny", 4096))
     found = []
     for forward in (LoraLinear.forward, lora.Linear.forward):
