@@ -18,7 +18,7 @@ from metrics.bootstrap import (
     mean,
     score,
 )
-from metrics.levels import apply_weights, cross_fitted, fit_weights
+from metrics.levels import apply_weights, cross_fitted, expected_levels, fit_weights
 
 __all__ = [
     "METRICS",
@@ -32,6 +32,7 @@ __all__ = [
     "cross_fitted",
     "difference",
     "draw_clusters",
+    "expected_levels",
     "fit_weights",
     "intervals",
     "mean",

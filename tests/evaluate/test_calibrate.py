@@ -43,7 +43,7 @@ def test_a_planted_bias_is_found_and_kept_through_saving(tmp_path):
     report = calibrate(program, REVIEWS, answers)
     for name, worst in (("clarity", "Good"), ("tone", "Warm")):
         told = report[name]
-        assert told["n"] == 72 and told["kept"]
+        assert told["n"] == 72
         assert told["macro_f1_weighted"] > told["macro_f1_likeliest"] + 0.2
         assert told["weights"][worst] == min(told["weights"].values()) < max(told["weights"].values()) == 1
         assert program.judge.fields[name] == {"weights": told["weights"]}
@@ -67,36 +67,13 @@ def test_a_planted_bias_is_found_and_kept_through_saving(tmp_path):
     assert decided[0]["clarity"].probabilities == answers[review.id, "clarity"]["probabilities"]
 
 
-def test_the_likeliest_level_stays_where_weights_do_not_help(tmp_path):
+def test_a_judge_that_needs_no_weights_decides_as_before(tmp_path):
     program, answers = judged(knowing(REVIEWS), REVIEWS, tmp_path / "run")
-    program.judge.fields["tone"] = {"weights": {"Cold": 0.5, "Warm": 1.0}}
+    program.judge.fields["tone"] = {"weights": {"Cold": 1e-9, "Warm": 1.0}}  # weights of before go
     report = calibrate(program, REVIEWS, answers)
-    assert not any(told["kept"] for told in report.values())
-    assert all(told["macro_f1_likeliest"] == 1.0 for told in report.values())
-    assert program.judge.fields == {}  # weights of before go as well
-
-
-def guessing(reviews, seed):
-    """A judge whose probabilities say little of the level and differ from review to review."""
-    drawn = np.random.default_rng(seed)
-    chances = {
-        r.response: {
-            name: drawn.dirichlet([2 + 2 * (label == r.levels[name]) for label in RUBRIC.criterion(name).labels])
-            for name in ("clarity", "tone")
-        }
-        for r in reviews
-    }
-    return lambda state, criterion, labels: chances[state["inputs"]["teacher_response"]][criterion].tolist()
-
-
-def test_weights_stay_unless_they_clearly_lose_on_other_problems(tmp_path):
-    lost = {True: [], False: []}
-    for seed in range(8):
-        program, answers = judged(guessing(REVIEWS, seed), REVIEWS, tmp_path / f"run{seed}")
-        for name, told in calibrate(program, REVIEWS, answers).items():
-            assert (name in program.judge.fields) is told["kept"]
-            lost[told["kept"]].append(told["macro_f1_likeliest"] - told["macro_f1_weighted"])
-    assert max(lost[True]) > 0 and max(lost[True]) < 0.03 <= min(lost[False])
+    assert all(told["macro_f1_likeliest"] == told["macro_f1_weighted"] == 1.0 for told in report.values())
+    decided = [program(**judge_inputs(review)) for review in REVIEWS]
+    assert all(each[name].value == r.levels[name] for each, r in zip(decided, REVIEWS, strict=True) for name in report)
 
 
 def test_trying_changes_nothing(tmp_path):

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from metrics.agreement import accuracy, lenient_macro_f1, macro_f1, quadratic_kappa
-from metrics.levels import CANDIDATES, apply_weights, cross_fitted, fit_weights
+from metrics.levels import CANDIDATES, apply_weights, cross_fitted, expected_levels, fit_weights
 
 
 def leaning(seed=0, rows=600, lean=(1.0, 8.0, 2.0), sharpness=1.0):
@@ -58,6 +58,39 @@ def test_on_its_own_rows_a_search_is_no_worse_than_the_start_or_any_first_step(s
     for candidate in CANDIDATES:
         step = apply_weights(probabilities, [candidate] + [1] * (levels - 1))
         assert reached >= macro_f1(gold, step, levels) - 1e-9
+
+
+def test_labels_and_certain_chances_are_the_same_gold():
+    gold, probabilities, problems = leaning(rows=100)
+    assert fit_weights(probabilities, gold, clusters=problems) == fit_weights(
+        probabilities, np.eye(3)[gold], clusters=problems
+    )
+
+
+def test_expected_levels_undo_a_lean_and_keep_the_shares_of_the_labels():
+    gold, probabilities, _ = leaning(lean=(1.0, 30.0, 2.0))
+    expected = expected_levels(probabilities, gold)
+    assert expected.sum(1) == pytest.approx(1)
+    assert expected.mean(0) == pytest.approx(np.bincount(gold) / len(gold), abs=1e-3)
+    right = np.arange(len(gold)), gold
+    assert np.log(expected[right]).mean() > np.log(probabilities[right]).mean() + 0.1
+    # A level that nobody chose gets no chance, and one level alone gets them all.
+    assert expected_levels(probabilities[gold < 2], gold[gold < 2])[:, 2].max() == 0
+    assert expected_levels([[0.2, 0.8]] * 3, [0, 0, 0]).tolist() == [[1.0, 0.0]] * 3
+    assert expected_levels(np.zeros((0, 4)), []).shape == (0, 4)
+
+
+def test_on_few_labels_the_expected_figure_gives_better_weights_than_the_labels():
+    fresh, unseen, _ = leaning(seed=99, rows=4000)
+    gains = []
+    for seed in range(12):
+        gold, probabilities, problems = leaning(seed=seed, rows=60)
+        reached = [
+            macro_f1(fresh, apply_weights(unseen, fit_weights(probabilities, truth, clusters=problems)), 3)
+            for truth in (expected_levels(probabilities, gold), gold)
+        ]
+        gains.append(reached[0] - reached[1])
+    assert np.mean(gains) > 0
 
 
 def test_nothing_to_gain_leaves_the_weights_alone():

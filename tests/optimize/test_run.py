@@ -107,8 +107,8 @@ def test_calibration_alone(asked, judge):
     manifest = optimize(asked(optimizer="calibrate"))
     assert [each["demonstrations"] for each in manifest["candidates"]] == ["as it was"]
     assert set(manifest["calibration"]["criteria"]) == {"clarity", "tone"}
-    kept = {name for name, told in manifest["calibration"]["criteria"].items() if told["kept"]}
-    assert set(open_program(str(asked().out)).module.judge.fields) == kept
+    fitted = {name: {"weights": told["weights"]} for name, told in manifest["calibration"]["criteria"].items()}
+    assert open_program(str(asked().out)).module.judge.fields == fitted
     assert sorted(scripted.asked) == sorted(review.response for review in VALIDATION)
 
 

@@ -23,8 +23,8 @@ MANIFEST = {
     "calibration": {
         "on": "validation",
         "criteria": {
-            "Mistake_Location": {"n": 150, "macro_f1_likeliest": 0.5, "macro_f1_weighted": 0.56, "kept": True},
-            "Tutor_Tone": {"n": 150, "macro_f1_likeliest": 0.7, "macro_f1_weighted": 0.66, "kept": False},
+            "Mistake_Location": {"n": 150, "macro_f1_likeliest": 0.5, "macro_f1_weighted": 0.56},
+            "Tutor_Tone": {"n": 150, "macro_f1_likeliest": 0.7, "macro_f1_weighted": 0.66},
         },
         "halves": {"likeliest": 0.466, "reanchor": 0.49, "weights": 0.552},
     },
@@ -55,9 +55,9 @@ as it was                     .41
 
 Calibration on validation data: macro-F1 by how a level is chosen
 Criterion           n  likeliest  with weights
---------------------------------------------------------------
-Mistake_Location  150        .50           .56  weights kept
-Tutor_Tone        150        .70           .66  likeliest kept
+----------------------------------------------
+Mistake_Location  150        .50           .56
+Tutor_Tone        150        .70           .66
 Fitted on one half of the problems and scored on the other: likeliest level .47,
 ReAnchor .49, level weights .55.
 These figures chose the program; how good it is, `utta evaluate` says on data

@@ -109,9 +109,8 @@ def _calibration(calibration: Any, console: Console) -> None:
     for name, found in criteria.items():
         found = found if isinstance(found, dict) else {}
         before, after = _figure(found.get("macro_f1_likeliest")), _figure(found.get("macro_f1_weighted"))
-        kept = "weights kept" if found.get("kept") else "likeliest kept"
-        rows.append([name, _brief(found.get("n")), before, after, kept])
-    _table(console, ["Criterion", "n", "likeliest", "with weights", ""], rows)
+        rows.append([name, _brief(found.get("n")), before, after])
+    _table(console, ["Criterion", "n", "likeliest", "with weights"], rows)
     if halves := calibration.get("halves"):
         each = {"likeliest": "likeliest level", "reanchor": "ReAnchor", "weights": "level weights"}
         note(
