@@ -73,9 +73,9 @@ def fit_weights(
 ) -> list[float]:
     """Weights per level, the largest 1, that maximise `metric` of the decisions against `gold`.
 
-    `probabilities [n, levels]`; `gold` levels `[n]` or the chance of each `[n, levels]`; `clusters [n]` names each row's problem (default: each row its own);
-    `metric` is macro_f1, accuracy, kappa, quadratic_kappa or lenient_macro_f1, which needs `good[level]`; `skip` are
-    levels left out of macro-F1. All ones without rows.
+    `probabilities [n, levels]`; `gold` levels `[n]` or the chance of each `[n, levels]`; `clusters [n]` names each row's
+    problem (default: each row its own); `metric` is macro_f1, accuracy, kappa, quadratic_kappa or lenient_macro_f1, which
+    needs `good[level]`; `skip` are levels left out of macro-F1. All ones without rows.
 
     A coordinate search from all ones runs on each of `resamples` cluster resamples, and the weights are the geometric
     means of what it finds (bagging, Breiman 1996), which stand nearer to where other sets have their best.
@@ -170,12 +170,12 @@ def _tables_by_candidate(chances: Floats, truth: Floats, weights: Floats, level:
     wins = (offered > to_beat[:, None]) | ((offered == to_beat[:, None]) & wins_ties[:, None])
     first = len(CANDIDATES) - wins.sum(1)
 
-    moved = np.zeros((len(CANDIDATES) + 1, levels, levels))
-    np.add.at(moved, (first, slice(None), rival), -truth)
-    np.add.at(moved, (first, slice(None), level), truth)
+    moved = np.zeros((len(CANDIDATES) + 1, levels, levels))  # by level decided and gold level, as `start` is
+    np.add.at(moved, (first, rival), -truth)
+    np.add.at(moved, (first, np.full_like(rival, level)), truth)
     start = np.zeros((levels, levels))
-    np.add.at(start.T, rival, truth)
-    return start + np.cumsum(moved, axis=0)[:-1]
+    np.add.at(start, rival, truth)
+    return (start + np.cumsum(moved, axis=0)[:-1]).swapaxes(1, 2)
 
 
 def _mildest_best(values: Floats, weights: Floats, level: int) -> float:
