@@ -19,6 +19,7 @@ _NAMES = {
     "ResponseCoach": "utta.programs.coach",
     "Rubric": "signatures.rubric",
     "TeachingEvaluator": "utta.programs.evaluator",
+    "find_rubric": "utta.records.rubrics",
     "load_model": "utta.models.load:load",
     "open_program": "utta.programs.folder",
     "read_reviews": "utta.records.read",

@@ -13,12 +13,12 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_without_a_terminal_it_is_a_line_at_the_start_and_one_at_the_end(capsys):
+def test_without_a_terminal_it_is_a_line_at_the_start_for_each_note_and_at_the_end(capsys):
     with progress("Judging", 10, done=4) as advance:
         advance()
         advance(5, note="loss 0.3")
     said = capsys.readouterr()
-    assert said.err == "Judging: 6 to do, 4 done before\nJudging: done\n"
+    assert said.err == "Judging: 6 to do, 4 done before\nJudging: loss 0.3\nJudging: done\n"
     assert said.out == ""
 
 

@@ -84,6 +84,8 @@ def quickstart(out: Path, fresh: bool) -> None:
 
     step()
     render(results, console, out / "judge-test")
+    console.print("\nWith your own reviews (data/schemas/review.json says what a line holds):")
+    console.print("  [bold]utta data import utta my-reviews.jsonl --out reviews.jsonl[/bold]")
 
 
 def _steps(console: "Console") -> Callable[[], None]:

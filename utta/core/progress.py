@@ -9,7 +9,7 @@ def progress(title: str, total: int, *, done: int = 0) -> Iterator[Callable[...,
     """Show a bar while the block runs; yields `advance(step=1, note="")`.
 
     `done` is what an earlier, interrupted run had finished: it counts in the bar and not in the speed.
-    Without a terminal one line at the start and one at the end are printed.
+    Without a terminal a line is printed at the start, for each note, and at the end.
     """
     from rich.console import Console
     from rich.progress import (
@@ -40,6 +40,8 @@ def progress(title: str, total: int, *, done: int = 0) -> Iterator[Callable[...,
             bar.update(task, advance=step)
             if note is not None:
                 bar.update(task, note=note)
+                if not console.is_terminal:
+                    console.print(f"{title}: {note}")
 
         yield advance
     if not console.is_terminal:

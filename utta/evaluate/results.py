@@ -200,8 +200,9 @@ def _effectiveness(rubric: Rubric, reviews: Sequence[Review], answers: Answers, 
 
 
 def _disagreements(rubric: Rubric, reviews: Sequence[Review], answers: Answers) -> list[dict[str, Any]]:
-    """The decisions in which the judge was surest of a level that the experts did not give, worst first."""
-    found = []
+    """The decisions with the least chance given to the experts' level, worst first; of each conversation the worst, so that
+    one odd dialogue does not fill the list."""
+    found: dict[Any, list[dict[str, Any]]] = {}
     for review in reviews:
         for criterion in rubric.criteria:
             line, gold = answers.get((review.id, criterion.id)), review.levels.get(criterion.id)
@@ -209,7 +210,7 @@ def _disagreements(rubric: Rubric, reviews: Sequence[Review], answers: Answers) 
                 continue
             p = dict(zip(criterion.labels, _distribution(criterion, line), strict=True))
             students = [t.utterance for t in review.conversation if t.speaker == "student"]
-            found.append(
+            found.setdefault(tuple((t.speaker, t.utterance) for t in review.conversation), []).append(
                 {
                     "record_id": review.id,
                     "dialogue_id": review.dialogue_id,
@@ -222,4 +223,5 @@ def _disagreements(rubric: Rubric, reviews: Sequence[Review], answers: Answers) 
                     "student": students[-1] if students else "",
                 }
             )
-    return sorted(found, key=lambda d: d["gold_probability"])[:SHOWN_DISAGREEMENTS]
+    worst = [min(each, key=lambda d: d["gold_probability"]) for each in found.values()]
+    return sorted(worst, key=lambda d: d["gold_probability"])[:SHOWN_DISAGREEMENTS]

@@ -1,6 +1,6 @@
 """TeachingEvaluator: judges a teacher's response on every criterion of a rubric, in one call, a batch or a file.
 
-evaluator = TeachingEvaluator(Rubric.load("data/rubrics/utta.yaml"))
+evaluator = TeachingEvaluator(find_rubric("utta"))
 evaluator.use(load_model("smollm2-135m-q4"))
 judged = evaluator(grade_level="4", subject="reading", context="", conversation="Student: …", teacher_response="…")
 judged["accuracy"].value, judged["accuracy"].probabilities, judged.effectiveness
