@@ -107,7 +107,7 @@ def test_split_writes_the_parts(tmp_path):
     ("options", "wrong"),
     [
         (["--ratios", "most/some/few"], "'most/some/few' are not numbers"),
-        (["--ratios", "80/20"], "not three positive"),
+        (["--ratios", "80/20"], "2 ratios cannot be those of train"),
         (["--by", "responder"], "cannot be split by 'responder'"),
     ],
 )

@@ -8,7 +8,7 @@ from pathlib import Path
 from tests.evaluate.scripted import ROOT, SAMPLES
 from utta.distill.recipe import Recipe
 from utta.distill.run import Asked, distill
-from utta.records.read import read_reviews, write_reviews
+from utta.records.read import read_reviews, write_records
 
 JUDGE = """
 import json, sys
@@ -28,7 +28,7 @@ def test_an_adapter_for_the_embedded_model_is_trained_and_judges_in_a_fresh_proc
     (own_home / "models").symlink_to(Path(embedded.folder).parent)
     reviews = read_reviews(SAMPLES).reviews
     for name, part in (("train", reviews[:2] + reviews[4:6]), ("validation", reviews[8:9])):
-        write_reviews(tmp_path / f"{name}.jsonl", part)
+        write_records(tmp_path / f"{name}.jsonl", part)
     out = tmp_path / "judge"
     manifest = distill(
         Asked(

@@ -3,7 +3,7 @@
 from tests.distill.conftest import TRAIN
 from tests.evaluate.scripted import make_review
 from utta.distill.plan import plan
-from utta.records.read import write_reviews
+from utta.records.read import write_records
 
 
 def files(folder):
@@ -11,7 +11,7 @@ def files(folder):
 
 
 def test_a_plan_counts_the_data_and_writes_nothing(asked, tmp_path):
-    write_reviews(asked().train, [*TRAIN, make_review(99, "dogs", tone=None), make_review(98, "emus", None, None)])
+    write_records(asked().train, [*TRAIN, make_review(99, "dogs", tone=None), make_review(98, "emus", None, None)])
     before = files(tmp_path)
     planned = plan(asked())
     assert files(tmp_path) == before

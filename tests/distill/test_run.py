@@ -18,7 +18,7 @@ from utta.distill.training import last_checkpoint
 from utta.evaluate.run import Asked as Evaluate
 from utta.evaluate.run import evaluate
 from utta.programs.folder import open_program
-from utta.records.read import write_reviews
+from utta.records.read import write_records
 
 
 def adapter(folder):
@@ -30,7 +30,7 @@ def history(manifest):
 
 
 def test_a_problem_in_both_files_is_refused(asked):
-    write_reviews(asked().validation, [*VALIDATION, make_review(999, "cats")])
+    write_records(asked().validation, [*VALIDATION, make_review(999, "cats")])
     with pytest.raises(UttaError, match=r"1 problems stand in both .*\(the first: cats\); split by problem with"):
         distill(asked())
     assert not asked().out.exists()
@@ -52,7 +52,7 @@ def test_other_faults_of_a_request(asked, tmp_path):
 
 def test_only_the_criteria_that_are_labelled_or_wanted_are_trained(asked):
     assert [c.id for c in prepare(asked(criteria=("tone",))).program.module.rubric.criteria] == ["tone"]
-    write_reviews(asked().train, [make_review(n, f"p{n}", tone=None) for n in range(3)])
+    write_records(asked().train, [make_review(n, f"p{n}", tone=None) for n in range(3)])
     assert [c.id for c in prepare(asked()).program.module.rubric.criteria] == ["clarity"]
 
 
@@ -88,7 +88,7 @@ def test_a_program_is_trained_calibrated_and_judges(asked, tmp_path):
 
 
 def test_one_problem_in_validation_is_enough(asked):
-    write_reviews(asked().validation, VALIDATION[:2])
+    write_records(asked().validation, VALIDATION[:2])
     manifest = distill(asked())
     assert manifest["history"][0]["macro_f1_weighted"] == manifest["history"][0]["macro_f1"]
     assert manifest["calibration"]["criteria"] == {}

@@ -20,8 +20,9 @@ from signatures.rubric import Rubric
 from utta.models.decisions import DecisionClient
 from utta.models.load import Model
 from utta.programs.folder import Program
-from utta.records.read import write_reviews
-from utta.records.review import Review, Turn
+from utta.records.read import write_records
+from utta.records.record import Turn
+from utta.records.review import Review
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLES = ROOT / "data" / "samples" / "reviews.jsonl"
@@ -90,7 +91,7 @@ def grid(problems: Sequence[str], responses: int) -> list[Review]:
 def put_down(folder: Path, reviews: Sequence[Review], name: str = "reviews.jsonl") -> tuple[Path, Path]:
     """Write the reviews and the small rubric as files; returns both paths."""
     folder.mkdir(parents=True, exist_ok=True)
-    write_reviews(folder / name, reviews)
+    write_records(folder / name, reviews)
     (folder / "small.yaml").write_text(RUBRIC.dump(), encoding="utf-8")
     return folder / name, folder / "small.yaml"
 

@@ -12,7 +12,7 @@ from utta.core.files import read_json, sha256
 from utta.evaluate.run import Asked, evaluate
 from utta.programs.evaluator import TeachingEvaluator
 from utta.programs.folder import save_program
-from utta.records.read import read_reviews, write_reviews
+from utta.records.read import read_reviews, write_records
 from utta.records.rubrics import find_rubric
 from utta.reports.results import check_results
 from utta.reports.verdict import warnings
@@ -84,7 +84,7 @@ def test_the_judge_sees_neither_the_responder_nor_the_labels(asked, judge):
         make_review(1, "ants", responder="Sphinx-9", reviewer="Rev-7", rationale="Because-5", metadata={"m": "Meta-3"}),
         make_review(2, "bees", responder="Sphinx-9", improved_response="Better-8"),
     ]
-    write_reviews(asked().data, secret)
+    write_records(asked().data, secret)
     scripted = judge()
     evaluate(asked())
     told = json.dumps(scripted.states)
@@ -102,7 +102,7 @@ def open_lines(run):
 
 
 def test_only_the_criteria_that_the_data_labels_are_asked(asked, judge):
-    write_reviews(asked().data, [make_review(n, f"p{n}", tone=None) for n in range(3)])
+    write_records(asked().data, [make_review(n, f"p{n}", tone=None) for n in range(3)])
     judge()
     assert set(evaluate(asked())["criteria"]) == {"clarity"}
     with pytest.raises(UttaError, match=r"has no criterion 'warmth'; it has clarity, tone\."):
@@ -124,7 +124,7 @@ def test_a_folder_belongs_to_one_request(asked, judge, tmp_path):
     for change in ({"seed": 1}, {"criteria": ("tone",)}, {"program": tuned(tmp_path / "program")}):
         with pytest.raises(UttaError, match=r"holds a run with another .*; give another --out, or remove that folder"):
             evaluate(asked(**change))
-    write_reviews(asked().data, REVIEWS[:-1])
+    write_records(asked().data, REVIEWS[:-1])
     with pytest.raises(UttaError, match="holds a run with another data"):
         evaluate(asked())
     (tmp_path / "other").mkdir()
@@ -159,7 +159,7 @@ def test_times_scored_counts_the_tuned_programs_on_this_data(asked, judge, tmp_p
     assert times(program=one, out=tmp_path / "run-1-again") == 1
     assert times(program=two, out=tmp_path / "run-2") == 2
     assert times(out=tmp_path / "run-plain") == 0
-    write_reviews(asked().data, REVIEWS[:8])
+    write_records(asked().data, REVIEWS[:8])
     assert times(program=two, out=tmp_path / "run-3") == 1
 
 
@@ -176,7 +176,7 @@ def test_labels_are_held_against_a_saved_programs_rubric(asked, judge, tmp_path)
     judge()
     program = tuned(tmp_path / "program")
     reviews = [*REVIEWS, make_review(999, "dogs", clarity="Splendid")]
-    write_reviews(asked().data, reviews)
+    write_records(asked().data, reviews)
     results = evaluate(asked(program=program, rubric=None))
     assert results["counts"]["rejects"] == 1 and results["data"]["records"] == 12
     with pytest.raises(UttaError, match=r"judges clarity, tone and nothing else; leave --criteria out\."):
@@ -197,7 +197,7 @@ def test_a_program_may_judge_a_part_of_a_rubric(judge, tmp_path):
 def test_baselines_come_from_the_file_that_the_program_was_trained_on(asked, judge, tmp_path):
     judge()
     train = tmp_path / "train.jsonl"
-    write_reviews(train, [*grid(["dogs", "eels"], 6), make_review(999, "dogs", clarity="Splendid")])
+    write_records(train, [*grid(["dogs", "eels"], 6), make_review(999, "dogs", clarity="Splendid")])
     program = tuned(tmp_path / "program", train={"file": str(train), "sha256": sha256(train)})
     results = evaluate(asked(program=program))
     assert results["baseline_train"] == {"file": str(train), "sha256": sha256(train)}
@@ -206,14 +206,14 @@ def test_baselines_come_from_the_file_that_the_program_was_trained_on(asked, jud
     train.write_text("changed\n")
     results = evaluate(asked(program=program))
     assert results["baseline_train"] is None and results["mean"]["baselines"] == {}
-    write_reviews(train, grid(["dogs"], 6))
+    write_records(train, grid(["dogs"], 6))
     assert evaluate(asked(program=program, baseline_train=train))["baseline_train"]["sha256"] == sha256(train)
 
 
 def test_responses_that_no_expert_judged_are_judged(asked, judge, tmp_path):
     judge()
     new = [make_review(n, "newts", clarity=None, tone=None) for n in range(3)]
-    write_reviews(asked().data, new)
+    write_records(asked().data, new)
     results = evaluate(asked(program=tuned(tmp_path / "program")))
     assert results["counts"] == {"decisions": 6, "scored": 0, "unscored": 6, "errors": 0, "rejects": 0}
     assert len(open_lines(asked().out)) == 6 and results["criteria"] == {}
@@ -225,7 +225,7 @@ def test_responses_that_no_expert_judged_are_judged(asked, judge, tmp_path):
 def test_problems_that_the_judge_has_seen_before_are_told(asked, judge, tmp_path):
     judge()
     train = tmp_path / "train.jsonl"
-    write_reviews(train, grid(["ants", "dogs"], 6))
+    write_records(train, grid(["ants", "dogs"], 6))
     program = tuned(tmp_path / "program", train={"file": str(train), "sha256": sha256(train)})
     results = evaluate(asked(program=program))
     assert results["seen_problems"] == {"train": 1}
@@ -281,7 +281,7 @@ def test_a_rubric_that_does_not_ship_must_be_named(asked, judge):
         evaluate(asked(rubric=None))
     with pytest.raises(UttaError, match=r"no usable review: all 12 are faulty.*'clarity' is not in the rubric mrbench"):
         evaluate(asked(rubric="mrbench"))
-    write_reviews(asked().data, [make_review(1, "ants", clarity=None, tone=None)])
+    write_records(asked().data, [make_review(1, "ants", clarity=None, tone=None)])
     with pytest.raises(UttaError, match="has a label of the rubric small"):
         evaluate(asked())
     assert scripted.asked == [] and not asked().out.exists()
@@ -297,7 +297,7 @@ def test_looking_for_problems_seen_before_writes_nothing(asked, judge, tmp_path)
     """The rejects of the training file are those that its reading with the rubric put aside."""
     judge()
     train = tmp_path / "train.jsonl"
-    write_reviews(train, [*grid(["dogs", "eels"], 6), make_review(999, "dogs", clarity="Splendid")])
+    write_records(train, [*grid(["dogs", "eels"], 6), make_review(999, "dogs", clarity="Splendid")])
     train.write_text(train.read_text(encoding="utf-8") + "{\n", encoding="utf-8")
     evaluate(asked(program=tuned(tmp_path / "program", train={"file": str(train), "sha256": sha256(train)})))
     assert len((tmp_path / "train.rejects.jsonl").read_text(encoding="utf-8").splitlines()) == 2

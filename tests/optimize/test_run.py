@@ -10,7 +10,7 @@ from utta.evaluate.predict import read_predictions
 from utta.optimize.run import Asked, optimize
 from utta.programs.evaluator import TeachingEvaluator
 from utta.programs.folder import open_program, save_program
-from utta.records.read import read_reviews, write_reviews
+from utta.records.read import read_reviews, write_records
 
 TRAIN = grid(["ants", "bees", "cats", "dogs", "eels"], 2)
 VALIDATION = grid(["foxes", "goats", "hens", "ibex"], 3)
@@ -113,7 +113,7 @@ def test_calibration_alone(asked, judge):
 
 
 def test_demonstrations_are_fully_labelled(asked, judge):
-    write_reviews(asked().train, [make_review(n, f"p{n}", tone=None if n < 4 else "Warm") for n in range(6)])
+    write_records(asked().train, [make_review(n, f"p{n}", tone=None if n < 4 else "Warm") for n in range(6)])
     judge(helped_by_demonstrations, cache=True)
     manifest = optimize(asked(tries=1))
     assert [each["demonstrations"] for each in manifest["candidates"]] == ["as it was", "2 demonstrations, set 1"]
@@ -162,7 +162,7 @@ def test_a_model_that_is_missing_leaves_the_folder_free(asked):
 
 def test_a_problem_in_both_files_is_refused(asked, judge):
     scripted = judge()
-    write_reviews(asked().validation, [*VALIDATION, make_review(999, "cats")])
+    write_records(asked().validation, [*VALIDATION, make_review(999, "cats")])
     with pytest.raises(
         UttaError, match=r"1 problems stand in both .*train\.jsonl.*\(the first: cats\); split by problem"
     ):
@@ -174,7 +174,7 @@ def test_other_faults_of_a_request(asked, judge):
     scripted = judge()
     with pytest.raises(UttaError, match="There is no optimizer 'gepa'; choose calibrate or fewshot"):
         optimize(asked(optimizer="gepa"))
-    write_reviews(asked().validation, [make_review(1, "goats", clarity=None, tone=None)])
+    write_records(asked().validation, [make_review(1, "goats", clarity=None, tone=None)])
     with pytest.raises(UttaError, match=r"No review in .*validation\.jsonl has a label on the program's criteria"):
         optimize(asked())
     assert scripted.asked == [] and not asked().out.exists()

@@ -4,7 +4,7 @@ import pytest
 
 from utta.core.errors import UttaError
 from utta.prepare.check import check
-from utta.records.read import write_reviews
+from utta.records.read import write_records
 from utta.records.review import Review
 from utta.records.rubrics import find_rubric
 
@@ -23,7 +23,7 @@ def review(n, **change):
 
 
 def run(tmp_path, reviews, rubric=None):
-    write_reviews(tmp_path / "r.jsonl", reviews)
+    write_records(tmp_path / "r.jsonl", reviews)
     return check(tmp_path / "r.jsonl", rubric)
 
 
@@ -79,9 +79,9 @@ def test_empty_file_is_one_sentence(tmp_path):
 
 
 def test_real_repeats_are_told(shared_data, tmp_path):
-    from utta.sources import import_reviews
+    from utta.sources import import_records
 
-    found = run(tmp_path, import_reviews("mrbench", [shared_data / "mrbench_v3.json"]).reviews, find_rubric("mrbench"))
+    found = run(tmp_path, import_records("mrbench", [shared_data / "mrbench_v3.json"]).records, find_rubric("mrbench"))
     assert found.faults == [] and found.responses == 1497
     assert [warning.split(" (")[0] for warning in found.warnings] == [
         "9 responses repeat an earlier one in the same conversation, word for word"

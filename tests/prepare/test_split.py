@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from utta.core.errors import UttaError
 from utta.core.files import sha256
 from utta.prepare.split import PARTS, split_by, split_file
-from utta.records.read import read_reviews, write_reviews
+from utta.records.read import read_reviews, write_records
 from utta.records.review import Review
 
 RATIOS = (70, 10, 20)
@@ -104,9 +104,9 @@ def test_split_by_dialogue():
 @pytest.mark.parametrize(
     ("sizes", "key", "ratios", "wrong"),
     [
-        ({"a": 9, "b": 9}, "problem", RATIOS, "2 distinct problem values"),
+        ({"a": 9, "b": 9}, "problem", RATIOS, "2 distinct problem values, and a split into 3 parts needs as many"),
         ({"a": 1, "b": 1, "c": 1}, "responder", RATIOS, "cannot be split by 'responder'"),
-        ({"a": 1, "b": 1, "c": 1}, "problem", (90, 10), "90/10 are not three positive numbers"),
+        ({"a": 1, "b": 1, "c": 1}, "problem", (90,), "90 are not positive numbers"),
         ({"a": 1, "b": 1, "c": 1}, "problem", (90, 10, 0), "90/10/0 are not"),
         ({"a": 1, "b": 1, "c": 1}, "problem", (90, 10, float("nan")), "90/10/nan are not"),
     ],
@@ -118,7 +118,7 @@ def test_refuses_in_one_sentence(sizes, key, ratios, wrong):
 
 def test_split_file_writes_parts_and_a_manifest_that_vouches_for_them(tmp_path):
     reviews = reviews_of({f"p{n}": 5 for n in range(20)})
-    write_reviews(tmp_path / "in.jsonl", reviews)
+    write_records(tmp_path / "in.jsonl", reviews)
     with open(tmp_path / "in.jsonl", "a") as file:
         file.write("nonsense\n")
     manifest = split_file(tmp_path / "in.jsonl", tmp_path / "out", ratios=RATIOS, seed=3)
@@ -134,25 +134,57 @@ def test_split_file_writes_parts_and_a_manifest_that_vouches_for_them(tmp_path):
         assert part["reviews"] == len(expected) and part["names"] == sorted({r.problem for r in expected})
 
 
+def test_folds_are_equal_and_together_the_whole(tmp_path):
+    reviews = reviews_of({f"p{n}": 5 for n in range(20)})
+    write_records(tmp_path / "in.jsonl", reviews)
+    manifest = split_file(tmp_path / "in.jsonl", tmp_path / "out", folds=4)
+    folds = [read_reviews(tmp_path / "out" / f"fold-{n}.jsonl").reviews for n in (1, 2, 3, 4)]
+    assert [len(fold) for fold in folds] == [25] * 4 and list(manifest["parts"]) == [f"fold-{n}" for n in (1, 2, 3, 4)]
+    assert {r.id for fold in folds for r in fold} == {r.id for r in reviews}
+    assert len(set.union(*({r.problem for r in fold} for fold in folds))) == sum(
+        len({r.problem for r in f}) for f in folds
+    )
+
+
+def test_ratios_and_parts_must_be_as_many(tmp_path):
+    write_records(tmp_path / "in.jsonl", reviews_of({f"p{n}": 5 for n in range(20)}))
+    with pytest.raises(UttaError, match="2 ratios cannot be those of train / validation / test"):
+        split_file(tmp_path / "in.jsonl", tmp_path / "out", ratios=(90, 10))
+
+
+def test_stratified_parts_hold_a_rare_label_by_their_shares():
+    reviews = reviews_of({f"p{n:02}": 4 for n in range(60)})
+    levels = ["Rare" if int(r.problem[1:]) % 6 == 0 else "Often" for r in reviews]
+    reviews = [r.model_copy(update={"levels": {"clarity": level}}) for r, level in zip(reviews, levels, strict=True)]
+    off = {True: 0.0, False: 0.0}
+    for seed in range(10):
+        for stratify in off:
+            parts = split_by(reviews, seed=seed, stratify=stratify)
+            for part, share in zip(parts, (0.7, 0.1, 0.2), strict=True):
+                off[stratify] += abs(sum(r.levels["clarity"] == "Rare" for r in part) / 40 - share)
+                assert abs(len(part) / len(reviews) - share) < 0.06
+    assert off[True] < off[False] / 3
+
+
 def test_interrupted_split_leaves_no_manifest(tmp_path, monkeypatch):
-    write_reviews(tmp_path / "in.jsonl", reviews_of({f"p{n}": 5 for n in range(20)}))
+    write_records(tmp_path / "in.jsonl", reviews_of({f"p{n}": 5 for n in range(20)}))
     split_file(tmp_path / "in.jsonl", tmp_path / "out")
 
     def stop(path, reviews):
         if path.name == "test.jsonl":
             raise KeyboardInterrupt
-        return write_reviews(path, reviews)
+        return write_records(path, reviews)
 
-    monkeypatch.setattr("utta.prepare.split.write_reviews", stop)
+    monkeypatch.setattr("utta.prepare.split.write_records", stop)
     with pytest.raises(KeyboardInterrupt):
         split_file(tmp_path / "in.jsonl", tmp_path / "out", seed=1)
     assert not (tmp_path / "out" / "split.json").exists()
 
 
 def test_real_split_keeps_conversations_together(shared_data):
-    from utta.sources import import_reviews
+    from utta.sources import import_records
 
-    reviews = import_reviews("mrbench", [shared_data / "mrbench_v3.json"]).reviews
+    reviews = import_records("mrbench", [shared_data / "mrbench_v3.json"]).records
     parts = split_by(reviews)
     for part, share in zip(parts, (0.7, 0.1, 0.2), strict=True):
         assert abs(len(part) / len(reviews) - share) < 0.01

@@ -3,7 +3,8 @@ from hypothesis import strategies as st
 
 from signatures.rubric import INPUT_FIELDS
 from utta.programs.inputs import conversation_text, judge_inputs
-from utta.records.review import Review, Turn
+from utta.records.record import Turn
+from utta.records.review import Review
 
 # Each part of a review is written in letters of its own, so that a letter shows where it came from.
 shown = st.text("abcdef ", min_size=1, max_size=20).filter(str.strip)

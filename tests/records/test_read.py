@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from signatures.rubric import Rubric
 from utta.core.errors import UttaError
-from utta.records.read import LINE_LIMIT, Fault, read_reviews, scan_reviews, write_reviews
-from utta.records.review import Review, Turn
+from utta.records.read import LINE_LIMIT, Fault, read_reviews, scan_reviews, write_records
+from utta.records.record import Turn
+from utta.records.review import Review
 
 RUBRIC = Rubric.parse(
     {
@@ -234,5 +235,5 @@ REVIEWS = st.builds(
 @given(reviews=st.lists(REVIEWS, min_size=1, max_size=3, unique_by=lambda review: review.id))
 def test_what_is_written_is_read_back(reviews, tmp_path):
     file = tmp_path / "reviews.jsonl"
-    assert write_reviews(file, reviews) == len(reviews)
+    assert write_records(file, reviews) == len(reviews)
     assert read_reviews(file).reviews == reviews

@@ -5,7 +5,7 @@ import pytest
 from pydantic import ValidationError
 
 from utta.core.paths import data_dir
-from utta.records.review import Review, Turn, review_id
+from utta.records.review import Review
 from utta.records.schema import RECORDS, schema_text
 
 FIELDS = {
@@ -47,11 +47,6 @@ def test_given_id_is_kept_when_it_fits_and_refused_when_not():
     assert Review(**FIELDS, id=right).id == right
     with pytest.raises(ValidationError, match=f"whose id is '{right}'"):
         Review(**FIELDS, id="0" * 16)
-
-
-def test_review_id_takes_turns():
-    turns = [Turn(speaker="student", utterance="½ + ½ = 2")]
-    assert review_id("test", "d1", turns, None, "Is it?", None) == Review(**FIELDS).id
 
 
 def test_empty_response_and_no_levels_are_allowed():

@@ -3,9 +3,9 @@ import json
 import pytest
 
 from utta.core.errors import UttaError
-from utta.records.read import write_reviews
+from utta.records.read import write_records
 from utta.records.review import Review
-from utta.sources import SOURCES, import_reviews, merge
+from utta.sources import SOURCES, import_records, merge
 
 
 def review(response="Look again.", **change):
@@ -23,9 +23,9 @@ def review(response="Look again.", **change):
 
 def test_utta_source_keeps_reviews_as_they_are(tmp_path):
     reviews = [review("a"), review("b", metadata={"x": [1, None]}, rationale="so")]
-    write_reviews(tmp_path / "in.jsonl", reviews)
-    imported = import_reviews("utta", [tmp_path / "in.jsonl"])
-    assert imported.reviews == reviews
+    write_records(tmp_path / "in.jsonl", reviews)
+    imported = import_records("utta", [tmp_path / "in.jsonl"])
+    assert imported.records == reviews
     assert imported.summary() == {
         "entries": 2,
         "dialogues": 1,
@@ -40,20 +40,20 @@ def test_utta_source_keeps_reviews_as_they_are(tmp_path):
 
 
 def test_same_review_in_two_files_unites_its_levels(tmp_path):
-    write_reviews(tmp_path / "1.jsonl", [review(), review("other")])
-    write_reviews(tmp_path / "2.jsonl", [review(levels={"engagement": "Fair"}, rationale="so", problem="")])
-    imported = import_reviews("utta", [tmp_path / "1.jsonl", tmp_path / "2.jsonl"])
-    assert (len(imported.reviews), imported.merged, imported.faults) == (2, 1, [])
-    [both] = [r for r in imported.reviews if r.response == "Look again."]
+    write_records(tmp_path / "1.jsonl", [review(), review("other")])
+    write_records(tmp_path / "2.jsonl", [review(levels={"engagement": "Fair"}, rationale="so", problem="")])
+    imported = import_records("utta", [tmp_path / "1.jsonl", tmp_path / "2.jsonl"])
+    assert (len(imported.records), imported.merged, imported.faults) == (2, 1, [])
+    [both] = [r for r in imported.records if r.response == "Look again."]
     assert both.levels == {"accuracy": "Good", "engagement": "Fair"}
     assert (both.rationale, both.problem) == ("so", "p1")
 
 
 def test_contradicting_label_is_a_fault_and_the_first_is_kept(tmp_path):
-    write_reviews(tmp_path / "1.jsonl", [review()])
-    write_reviews(tmp_path / "2.jsonl", [review(levels={"accuracy": "Poor"}), review("other")])
-    imported = import_reviews("utta", [tmp_path / "1.jsonl", tmp_path / "2.jsonl"])
-    assert [r.levels for r in imported.reviews] == [{"accuracy": "Good"}, {"accuracy": "Good"}]
+    write_records(tmp_path / "1.jsonl", [review()])
+    write_records(tmp_path / "2.jsonl", [review(levels={"accuracy": "Poor"}), review("other")])
+    imported = import_records("utta", [tmp_path / "1.jsonl", tmp_path / "2.jsonl"])
+    assert [r.levels for r in imported.records] == [{"accuracy": "Good"}, {"accuracy": "Good"}]
     [fault] = imported.faults
     assert "levels.accuracy 'Poor' here and 'Good' in what was read before" in str(fault)
     assert json.loads(fault.raw)["levels"] == {"accuracy": "Poor"}
@@ -69,9 +69,9 @@ def test_any_contradiction_is_told(change):
 def test_nothing_good_is_one_sentence(tmp_path):
     (tmp_path / "in.jsonl").write_text("{}\n")
     with pytest.raises(UttaError, match=r"its only one is faulty, the first: .*in\.jsonl:1: the field 'source' is"):
-        import_reviews("utta", [tmp_path / "in.jsonl"])
+        import_records("utta", [tmp_path / "in.jsonl"])
 
 
 def test_unknown_source_lists_the_sources(tmp_path):
     with pytest.raises(UttaError, match=f"no source 'x'; the sources are {', '.join(sorted(SOURCES))}"):
-        import_reviews("x", [tmp_path])
+        import_records("x", [tmp_path])

@@ -7,7 +7,7 @@ from utta.core.errors import UttaError
 from utta.records.read import Fault
 from utta.records.review import Review
 from utta.records.rubrics import find_rubric
-from utta.sources import import_reviews
+from utta.sources import import_records
 from utta.sources.mrbench import problem_of, read, turns
 
 HISTORY = (
@@ -143,32 +143,32 @@ def test_counts_equal_those_of_the_raw_file(name, shared_data):
     raw = json.loads(path.read_text(encoding="utf-8"))
     replies = [r for e in raw for r in e.get("tutor_responses", e.get("anno_llm_responses")).values()]
     labels = Counter((c, label) for reply in replies for c, label in reply.get("annotation", {}).items())
-    imported = import_reviews("mrbench", [path])
+    imported = import_records("mrbench", [path])
     assert not imported.faults
     summary = imported.summary()
     assert summary["entries"] == len(raw)
     assert summary["dialogues"] == len({e["conversation_id"] for e in raw})
-    assert summary["responses"] == len(replies) == len({review.id for review in imported.reviews})
+    assert summary["responses"] == len(replies) == len({review.id for review in imported.records})
     assert summary["labelled"] == sum("annotation" in reply for reply in replies)
-    assert Counter(pair for review in imported.reviews for pair in review.levels.items()) == labels
+    assert Counter(pair for review in imported.records for pair in review.levels.items()) == labels
     rubric = find_rubric("mrbench")
     assert all(label in rubric.criterion(criterion).labels for criterion, label in labels)
 
 
 def test_v2_ids_that_stand_twice_keep_all_their_replies(shared_data):
-    imported = import_reviews("mrbench", [shared_data / "mrbench_v2.json"])
-    replies = Counter((review.dialogue_id, review.responder) for review in imported.reviews)
+    imported = import_records("mrbench", [shared_data / "mrbench_v2.json"])
+    replies = Counter((review.dialogue_id, review.responder) for review in imported.records)
     assert len({dialogue for (dialogue, _), n in replies.items() if n == 2}) == 3
-    assert sum(review.reviewer == "2" for review in imported.reviews) == 3
+    assert sum(review.reviewer == "2" for review in imported.records) == 3
 
 
 def test_v2_and_v3_share_problems_and_judgements(shared_data):
-    v2 = import_reviews("mrbench", [shared_data / "mrbench_v2.json"]).reviews
-    v3 = import_reviews("mrbench", [shared_data / "mrbench_v3.json"]).reviews
-    joined = import_reviews("mrbench", [shared_data / "mrbench_v2.json", shared_data / "mrbench_v3.json"])
+    v2 = import_records("mrbench", [shared_data / "mrbench_v2.json"]).records
+    v3 = import_records("mrbench", [shared_data / "mrbench_v3.json"]).records
+    joined = import_records("mrbench", [shared_data / "mrbench_v2.json", shared_data / "mrbench_v3.json"])
     shared = {review.id for review in v2} & {review.id for review in v3}
     assert (joined.merged, len(shared), len(joined.faults)) == (946, 946, 0)
-    assert len(joined.reviews) == len(v2) + len(v3) - 946
+    assert len(joined.records) == len(v2) + len(v3) - 946
     problems = {turn_texts(review): review.problem for review in v2}
     assert all(problems.get(turn_texts(review), review.problem) == review.problem for review in v3)
     assert {review.problem for review in v2} <= {review.problem for review in v3}
@@ -176,7 +176,7 @@ def test_v2_and_v3_share_problems_and_judgements(shared_data):
 
 def test_problems_of_the_real_files(shared_data):
     problems = {
-        name: {review.problem for review in import_reviews("mrbench", [shared_data / f"{name}.json"]).reviews}
+        name: {review.problem for review in import_records("mrbench", [shared_data / f"{name}.json"]).records}
         for name in REAL
     }
     stated = {name: sum(problem.startswith("q-") for problem in found) for name, found in problems.items()}

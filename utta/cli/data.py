@@ -25,31 +25,56 @@ def data() -> None:
 @click.option(
     "--out", required=True, type=click.Path(path_type=Path), metavar="FILE", help="The reviews, as JSON Lines."
 )
+@click.option("--as", "kind", type=click.Choice(["reviews", "dialogues", "examples"]),
+              help="What to make of them, where a source has more than one kind.")  # fmt: skip
+@click.option("--column", "columns", multiple=True, metavar="FIELD=COLUMN",
+              help="For csv: which column fills a field; levels.accuracy is a criterion's. May be repeated.")  # fmt: skip
+@click.option("--rubric", default="utta", show_default=True, metavar="ID",
+              help="For csv: the rubric of rows that name none.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print the counts as JSON, for a script.")
-def import_(source: str, files: tuple[Path, ...], out: Path, as_json: bool) -> None:
-    """Turn the FILEs of a SOURCE into reviews.
+def import_(
+    source: str,
+    files: tuple[Path, ...],
+    out: Path,
+    kind: str | None,
+    columns: tuple[str, ...],
+    rubric: str,
+    as_json: bool,
+) -> None:
+    """Turn the FILEs of a SOURCE into records: reviews, dialogues or teaching examples.
 
-    SOURCE is mrbench (MRBench V1, V2, V3, or V3 without labels) or utta (UTTA's own files, to check or join them).
-    A review that stands in several files becomes one. What cannot be used is put aside beside the reviews and counted.
+    \b
+    SOURCE      what the files are                                    kinds, the first unless --as says otherwise
+      mrbench   MRBench V1, V2, V3, or V3 without labels              reviews
+      bridge    Bridge: tutoring chats with experts' replies          examples, dialogues, reviews
+      mathdial  MathDial: teachers and a simulated student            dialogues
+      aita      AITA dialogues, or chat data with role and content    dialogues
+      csv       a table with one judged response in a row             reviews
+      utta      UTTA's own files, to check or join them               reviews, dialogues, examples
+
+    A record that stands in several files becomes one. What cannot be used is put aside beside the records and counted.
 
     \b
     Example:
       utta data import utta data/samples/reviews.jsonl --out reviews.jsonl
+      utta data import csv ratings.csv --column response=Reply --column levels.accuracy=Rating --out reviews.jsonl
     """
-    from utta.records.read import put_aside, rejects_note, write_reviews
-    from utta.sources import import_reviews
+    from utta.records.read import put_aside, rejects_note
+    from utta.sources import import_records
 
-    imported = import_reviews(source, files)
+    imported = import_records(source, files, kind, _mapping(columns), rubric)
     place = put_aside(imported.faults, out.with_name(f"{out.stem}.import-rejects.jsonl"))
-    write_reviews(out, imported.reviews)
+    imported.write(out)
     counts = imported.summary()
     if as_json:
         rejects_file = str(place) if place else None
-        names = [str(file) for file in files]
-        _print_json({"source": source, "files": names, "out": str(out), **counts, "rejects_file": rejects_file})
+        asked = {"source": source, "kind": imported.kind, "files": [str(file) for file in files], "out": str(out)}
+        _print_json({**asked, **counts, "rejects_file": rejects_file})
         return
-    _print_counts(counts, ("entries", "dialogues", "problems", "responses", "unlabelled", "merged"))
-    if counts["labels"]:
+    _print_counts(
+        counts, ("entries", "dialogues", "problems", "turns", "examples", "responses", "unlabelled", "merged")
+    )
+    if counts.get("labels"):
         _print_table(("criterion", "labels"), [(criterion, n) for criterion, n in counts["labels"].items()])
     if note := rejects_note([str(fault) for fault in imported.faults], place):
         click.echo(_printable(note))
@@ -82,16 +107,123 @@ def check_(file: Path, rubric: str | None, as_json: bool) -> None:
         raise UttaError(f"{file} has {count}; mend them, or go on without them: every command puts them aside.")
 
 
+@data.command("stats")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--rubric", required=True, metavar="NAME|FILE", help="The rubric that the labels belong to.")
+@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON, for a script.")
+def stats_(file: Path, rubric: str, as_json: bool) -> None:
+    """Count what a FILE of reviews holds: levels, sources, subjects, reviewers and how far they agree.
+
+    \b
+    Example:
+      utta data stats data/samples/reviews.jsonl --rubric utta
+    """
+    from utta.prepare.stats import stats
+    from utta.records.rubrics import find_rubric
+
+    found = stats(file, find_rubric(rubric))
+    if as_json:
+        _print_json(found)
+        return
+    _print_counts(found, ("responses", "problems", "rejects"))
+    click.echo(f"words in a response: {', '.join(f'{n} ({share})' for share, n in found['words'].items())}")
+    rows = [
+        (criterion, f"{label}{'*' if label in each['thin'] else ''}", n)
+        for criterion, each in found["criteria"].items()
+        for label, n in each["levels"].items()
+    ]
+    if rows:
+        _print_table(("criterion", "level", "labels"), rows)
+    if any(each["thin"] for each in found["criteria"].values()):
+        click.echo("* fewer than 10 labels")
+    _print_table(
+        ("slice", "value", "responses"), [(s, v, n) for s, vs in found["slices"].items() for v, n in vs.items()]
+    )
+    for criterion, each in found["criteria"].items():
+        if each["judged_twice"]:
+            alpha = "undefined" if each["agreement"] is None else f"{each['agreement']:.2f}"
+            click.echo(
+                f"{criterion}: reviewers' agreement {alpha} (Krippendorff's alpha, {each['judged_twice']} responses)"
+            )
+
+
+@data.command("clean")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--out", required=True, type=click.Path(path_type=Path), metavar="FILE", help="The clean reviews.")
+@click.option("--json", "as_json", is_flag=True, help="Print the counts and first changes as JSON, for a script.")
+def clean_(file: Path, out: Path, as_json: bool) -> None:
+    """Mend the texts of a FILE of reviews: Unicode, white space, control characters, speakers' names, wrapping.
+
+    Never changes words, numbers or punctuation. Every change, before and after, goes to OUT.changes.jsonl beside OUT.
+
+    \b
+    Example:
+      utta data clean data/samples/reviews.jsonl --out clean.jsonl
+    """
+    from utta.prepare.clean import clean_file
+
+    found = clean_file(file, out)
+    if as_json:
+        _print_json(found)
+        return
+    _print_counts(found, ("responses", "changed", "merged"))
+    if found["changes"]:
+        _print_table(("what was done", "texts"), list(found["changes"].items()))
+    for change in found["first"]:
+        click.echo(_printable(f"{change['record_id']} {change['place']}: {', '.join(change['done'])}"))
+        for sign, text in zip("-+", _where_they_part(change["before"], change["after"]), strict=True):
+            click.echo(f"  {sign} {text!r}")
+    if found["note"]:
+        click.echo(_printable(found["note"]))
+    click.echo(f"Wrote {out}")
+
+
+@data.command("dedupe")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--out", required=True, type=click.Path(path_type=Path), metavar="FILE", help="The distinct reviews.")
+@click.option("--near", type=float, metavar="SHARE",
+              help="Also what is nearly the same: this share of word 3-grams in common, for example 0.8.")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print the counts and first duplicates as JSON, for a script.")
+def dedupe_(file: Path, out: Path, near: float | None, as_json: bool) -> None:
+    """Keep of each review in FILE the first; the others go to OUT.duplicates.jsonl with the reason.
+
+    Case, white space and punctuation do not count. Judgements of one response by two reviewers are both kept.
+
+    \b
+    Example:
+      utta data dedupe data/samples/reviews.jsonl --near 0.8 --out distinct.jsonl
+    """
+    from utta.prepare.dedupe import dedupe_file
+
+    found = dedupe_file(file, out, near)
+    if as_json:
+        _print_json(found)
+        return
+    click.echo(
+        f"{found['responses']:,} responses: {found['same']:,} stand again, {found['nearly_same']:,} nearly, "
+        f"{found['labels_differ']:,} of these with other levels; {found['kept']:,} kept"
+    )
+    for each in found["first"]:
+        click.echo(_printable(f"{each['record_id']} repeats {each['of']}: {each['why']}"))
+    if found["note"]:
+        click.echo(_printable(found["note"]))
+    click.echo(f"Wrote {out}")
+
+
 @data.command("split")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--by", "key", default="problem", show_default=True, metavar="FIELD",
               help="What must not stand in two parts: problem, or dialogue_id where problems are unknown.")  # fmt: skip
 @click.option("--seed", default=0, show_default=True, help="Another number gives other parts.")
 @click.option("--ratios", default="70/10/20", show_default=True, help="Shares of training, validation and test.")
+@click.option("--stratify", is_flag=True, help="Give each part its share of each label too.")
+@click.option("--folds", type=click.IntRange(2), help="As many equal parts instead, for cross-validation.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), metavar="DIR", help="Folder for the parts.")
 @click.option("--json", "as_json", is_flag=True, help="Print the manifest as JSON, for a script.")
-def split_(file: Path, key: str, seed: int, ratios: str, out: Path, as_json: bool) -> None:
-    """Split a FILE of reviews into train.jsonl, validation.jsonl and test.jsonl.
+def split_(
+    file: Path, key: str, seed: int, ratios: str, stratify: bool, folds: int | None, out: Path, as_json: bool
+) -> None:
+    """Split a FILE of reviews into train.jsonl, validation.jsonl and test.jsonl, or into fold-1.jsonl and so on.
 
     No problem stands in two parts, and the same seed gives the same parts everywhere. split.json says what is where.
 
@@ -101,7 +233,7 @@ def split_(file: Path, key: str, seed: int, ratios: str, out: Path, as_json: boo
     """
     from utta.prepare.split import split_file
 
-    manifest = split_file(file, out, key, _numbers(ratios), seed)
+    manifest = split_file(file, out, key, _numbers(ratios), seed, stratify, folds)
     if as_json:
         _print_json(manifest)
         return
@@ -114,6 +246,22 @@ def split_(file: Path, key: str, seed: int, ratios: str, out: Path, as_json: boo
     if manifest["note"]:
         click.echo(_printable(manifest["note"]))
     click.echo(f"Wrote {out} (by {key}, seed {seed})")
+
+
+def _where_they_part(before: str, after: str) -> tuple[str, str]:
+    """A piece of both texts around the first character that differs."""
+    same = next(
+        (i for i, (a, b) in enumerate(zip(before, after, strict=False)) if a != b), min(len(before), len(after))
+    )
+    start = max(0, same - 30)
+    return before[start : same + 40], after[start : same + 40]
+
+
+def _mapping(columns: tuple[str, ...]) -> dict[str, str]:
+    """Field to column, from FIELD=COLUMN."""
+    if wrong := next((each for each in columns if "=" not in each), None):
+        raise UttaError(f"--column {wrong!r} is not FIELD=COLUMN, for example response=Reply.")
+    return dict((part.strip() for part in each.split("=", 1)) for each in columns)  # type: ignore[misc]
 
 
 def _numbers(ratios: str) -> list[float]:
@@ -139,8 +287,8 @@ def _print_check(found: "Check") -> None:
 
 
 def _print_counts(counts: Mapping[str, Any], names: tuple[str, ...]) -> None:
-    """One line of counts; "unlabelled" and "merged" only where there are any."""
-    shown = [name for name in names if counts[name] or name not in ("unlabelled", "merged")]
+    """One line of counts: those that were counted; "unlabelled" and "merged" only where there are any."""
+    shown = [name for name in names if name in counts and (counts[name] or name not in ("unlabelled", "merged"))]
     click.echo(", ".join(f"{counts[name]:,} {name}" for name in shown))
 
 

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from metrics.agreement import THIN
-from utta.records.read import Fault, no_reviews, scan_reviews
+from utta.core.store import Store
+from utta.records.read import Fault, no_records, scan_reviews
+from utta.records.record import content_id, spoken
 from utta.records.review import Review
 
 if TYPE_CHECKING:
@@ -45,67 +47,82 @@ def check(path: Path | str, rubric: "Rubric | None" = None) -> Check:
     Raises `UttaError` when the file is missing, cannot be read or is empty.
     """
     path = Path(path)
-    reviews: list[Review] = []
+    tally = _Tally()
     faults: list[Fault] = []
     for item in scan_reviews(path, rubric):
         if isinstance(item, Fault):
             faults.append(item)
         else:
-            reviews.append(item)
-    if not reviews and not faults:
-        raise no_reviews(path, faults)
-    labels = _count_labels(reviews, rubric)
-    labelled = sum(bool(review.levels) for review in reviews)
+            tally.add(item)
+    if not tally.responses and not faults:
+        raise no_records(path, faults)
+    labels = _in_order(tally.labels, rubric)
     return Check(
         file=path,
         faults=[str(fault) for fault in faults],
-        warnings=[*_record_warnings(reviews), *_label_warnings(labels, labelled)],
-        responses=len(reviews),
-        labelled=labelled,
-        dialogues=len({review.dialogue_id for review in reviews}),
-        problems=len({review.problem for review in reviews if review.problem}),
+        warnings=[*tally.warnings(), *_label_warnings(labels, tally.labelled)],
+        responses=tally.responses,
+        labelled=tally.labelled,
+        dialogues=len(tally.dialogues),
+        problems=len(tally.problems),
         labels=labels,
     )
 
 
-def _count_labels(reviews: list[Review], rubric: "Rubric | None") -> dict[str, dict[str, int]]:
-    """Labels of each criterion that has any; a rubric's levels without a label count 0."""
-    counts: dict[str, Counter[str]] = defaultdict(Counter)
-    for review in reviews:
+class _Tally:
+    """What is counted while the file streams by; what grows with it lies on disk."""
+
+    def __init__(self) -> None:
+        self.responses = self.labelled = self.repeats = self.unknown = 0
+        self.labels: dict[str, Counter[str]] = defaultdict(Counter)
+        self.dialogues, self.problems = Store(), Store()
+        self._judged, self._about, self._several = Store(), Store(), Store()
+        self._first_repeat = self._first_several = ""
+
+    def add(self, review: Review) -> None:
+        self.responses += 1
+        self.labelled += bool(review.levels)
         for criterion, label in review.levels.items():
-            counts[criterion][label] += 1
+            self.labels[criterion][label] += 1
+        self.dialogues.add(review.dialogue_id)
+        turns = spoken(review.conversation)
+        if earlier := self._judged.add(content_id([turns, review.response, review.responder]), review.id):
+            self.repeats += 1
+            self._first_repeat = self._first_repeat or f"{review.id} repeats {earlier}"
+        if not review.problem:
+            self.unknown += 1
+            return
+        self.problems.add(review.problem)
+        conversation = content_id(turns)
+        before = self._about.add(conversation, review.problem)
+        if before not in (None, review.problem):
+            self._several.add(conversation)
+            self._first_several = self._first_several or ", ".join(sorted([str(before), review.problem]))
+
+    def warnings(self) -> Iterator[str]:
+        """Warnings about the records as such."""
+        if self.repeats:
+            yield (
+                f"{_responses(self.repeats, 'repeats', 'repeat')} an earlier one in the same conversation, word for word "
+                f"(the first: {self._first_repeat}); two judgements of one response may disagree."
+            )
+        if self.unknown:
+            yield (
+                f"{_responses(self.unknown, 'has', 'have')} no problem; a split can only keep their dialogues together."
+            )
+        if several := len(self._several):
+            count = "1 conversation stands" if several == 1 else f"{several} conversations stand"
+            yield f"{count} under more than one problem (the first: {self._first_several}); a split may part them."
+        if unlabelled := self.responses - self.labelled:
+            yield f"{_responses(unlabelled, 'has', 'have')} no label; they can be judged, but not learned from."
+
+
+def _in_order(counts: dict[str, Counter[str]], rubric: "Rubric | None") -> dict[str, dict[str, int]]:
+    """Labels of each criterion that has any; a rubric's levels without a label count 0."""
     if rubric is None:
         return {criterion: dict(sorted(found.items())) for criterion, found in sorted(counts.items())}
     labelled = [criterion for criterion in rubric.criteria if criterion.id in counts]
     return {criterion.id: {label: counts[criterion.id][label] for label in criterion.labels} for criterion in labelled}
-
-
-def _record_warnings(reviews: list[Review]) -> Iterator[str]:
-    """Warnings about the records as such."""
-    seen: dict[tuple[Any, ...], str] = {}
-    repeats: list[tuple[str, str]] = []
-    problems: dict[tuple[tuple[str, str], ...], set[str]] = defaultdict(set)
-    for review in reviews:
-        conversation = tuple((turn.speaker, turn.utterance) for turn in review.conversation)
-        earlier = seen.setdefault((conversation, review.response, review.responder), review.id)
-        if earlier != review.id:
-            repeats.append((review.id, earlier))
-        if review.problem:
-            problems[conversation].add(review.problem)
-    if repeats:
-        again, earlier = repeats[0]
-        yield (
-            f"{_responses(len(repeats), 'repeats', 'repeat')} an earlier one in the same conversation, word for word "
-            f"(the first: {again} repeats {earlier}); two judgements of one response may disagree."
-        )
-    if unknown := sum(not review.problem for review in reviews):
-        yield f"{_responses(unknown, 'has', 'have')} no problem; a split can only keep their dialogues together."
-    if several := [names for names in problems.values() if len(names) > 1]:
-        first = ", ".join(sorted(several[0])[:3])
-        count = "1 conversation stands" if len(several) == 1 else f"{len(several)} conversations stand"
-        yield f"{count} under more than one problem (the first: {first}); a split may part them."
-    if unlabelled := sum(not review.levels for review in reviews):
-        yield f"{_responses(unlabelled, 'has', 'have')} no label; they can be judged, but not learned from."
 
 
 def _label_warnings(labels: dict[str, dict[str, int]], labelled: int) -> Iterator[str]:

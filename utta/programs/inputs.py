@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from utta.records.review import Review, Turn
+from utta.records.record import Turn
+from utta.records.review import Review
 
 
 def judge_inputs(review: Review) -> dict[str, str]:

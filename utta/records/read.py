@@ -1,7 +1,8 @@
-"""Read and write files of reviews: JSON Lines, one review a line, UTF-8.
+"""Read and write files of records: JSON Lines, one record a line, UTF-8.
 
     result = read_reviews("reviews.jsonl", rubric)
-    write_reviews("copy.jsonl", result.reviews)
+    write_records("copy.jsonl", result.reviews)
+    dialogues = list(scan_records("dialogues.jsonl", Dialogue))
 
 Reading streams and drops nothing in silence: a bad line becomes a `Fault` that says `file:line: what is wrong, what was
 seen`, is put aside in a rejects file and counted. Blank lines are skipped. It does not mend anything, and it does not
@@ -9,21 +10,25 @@ read other layouts: that is `utta.sources`.
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import ValidationError
 
 from utta.core.errors import UttaError, shorten
 from utta.core.files import write_lines
+from utta.core.store import Store
+from utta.records.record import Record
 from utta.records.review import Review
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
     from signatures.rubric import Rubric
+
+R = TypeVar("R", bound=Record)
 
 LINE_LIMIT = 5_000_000
 """The longest line that is read, in bytes; a longer one is a fault, and no more than this of it is held in memory."""
@@ -83,32 +88,43 @@ def read_reviews(path: Path | str, rubric: "Rubric | None" = None, rejects: Path
             reviews.append(item)
     place = put_aside(faults, rejects or path.with_name(f"{path.stem}.rejects.jsonl"))
     if not reviews:
-        raise no_reviews(path, faults)
+        raise no_records(path, faults)
     return ReadResult(reviews, len(faults), place, [str(fault) for fault in faults])
 
 
 def scan_reviews(path: Path | str, rubric: "Rubric | None" = None) -> Iterator[Review | Fault]:
-    """Each line of a file as a review or a fault, in order; `UttaError` when the file cannot be opened."""
+    """Each line of a file as a review or a fault, in order; with a `rubric`, a criterion or label outside it is a fault."""
+    return scan_records(path, Review, lambda review: _check_labels(review, rubric))
+
+
+def scan_records(path: Path | str, record: type[R], check: Callable[[R], None] | None = None) -> Iterator[R | Fault]:
+    """Each line of a file as a record of that kind or a fault, in order; `UttaError` when the file cannot be opened.
+
+    `check` raises `ValueError` for a record that cannot be used all the same.
+    """
     path = Path(path)
-    lines: dict[str, int] = {}
-    for number, line, size in _numbered_lines(path):
+    lines = Store()
+    for number, line, size in numbered_lines(path):
         try:
-            review = _review(line, size)
-            _check_labels(review, rubric)
-            if review.id in lines:
-                raise ValueError(f"the review {review.id} already stands on line {lines[review.id]}")
+            value = read_object(line, size)
+            if not isinstance(value, dict):
+                raise ValueError(f"the line is not a JSON object {{…}}, seen {shorten(json.dumps(value))!r}")
+            read = record.model_validate(value)
+            if check:
+                check(read)
+            if earlier := lines.add(read.id, str(number)):
+                raise ValueError(f"the {_words(record)} {read.id} already stands on line {earlier}")
         except (ValueError, RecursionError) as error:
             raw = line if size == len(line) else line[:KEPT_OF_LONG_LINE]
             text = raw.decode("utf-8", "backslashreplace").rstrip("\r\n")
-            yield Fault(str(path), number, _plain(error), text)
+            yield Fault(str(path), number, plain(error), text)
         else:
-            lines[review.id] = number
-            yield review
+            yield read
 
 
-def write_reviews(path: Path | str, reviews: Iterable[Review]) -> int:
-    """Write reviews as JSON Lines, whole or not at all; returns how many."""
-    return write_lines(Path(path), (review.model_dump(mode="json") for review in reviews))
+def write_records(path: Path | str, records: Iterable[Record]) -> int:
+    """Write records as JSON Lines, whole or not at all; returns how many."""
+    return write_lines(Path(path), (record.model_dump(mode="json") for record in records))
 
 
 def put_aside(faults: list[Fault], place: Path) -> Path | None:
@@ -133,15 +149,21 @@ def rejects_note(faults: list[str], place: Path | None) -> str:
     return f"{count} put aside in {place}; the first: {faults[0]}."
 
 
-def no_reviews(path: Path, faults: list[Fault]) -> UttaError:
-    """The error for a file that holds no good review."""
+def no_records(path: Path, faults: list[Fault], record: type[Record] = Review) -> UttaError:
+    """The error for a file that holds no good record of a kind."""
+    what = _words(record)
     if not faults:
-        return UttaError(f"{path} holds no reviews: it is empty; give a file with one review (JSON) a line.")
+        return UttaError(f"{path} holds no {what}s: it is empty; give a file with one {what} (JSON) a line.")
     count = "its only one is" if len(faults) == 1 else f"all {len(faults)} are"
-    return UttaError(f"{path} holds no usable review: {count} faulty, the first: {faults[0]}.")
+    return UttaError(f"{path} holds no usable {what}: {count} faulty, the first: {faults[0]}.")
 
 
-def _numbered_lines(path: Path) -> Iterator[tuple[int, bytes, int]]:
+def _words(record: type[Record]) -> str:
+    """What a kind of record is called in a sentence."""
+    return str(record.model_fields["kind"].default).replace("_", " ")
+
+
+def numbered_lines(path: Path) -> Iterator[tuple[int, bytes, int]]:
     """Each line that is not blank: its number, its bytes (at most `LINE_LIMIT` + 1), its full size in bytes."""
     try:
         with open(path, "rb") as file:
@@ -162,18 +184,15 @@ def _numbered_lines(path: Path) -> Iterator[tuple[int, bytes, int]]:
         raise UttaError(f"{path} cannot be read ({error.strerror or error}); give a file of reviews.") from None
 
 
-def _review(line: bytes, size: int) -> Review:
-    """The review on one line; raises `ValueError` (pydantic's included) or `RecursionError`."""
+def read_object(line: bytes, size: int) -> Any:
+    """The JSON value on one line; raises `ValueError` (pydantic's included) or `RecursionError`."""
     if size > LINE_LIMIT + 1:
         raise ValueError(f"the line is {size / 1e6:.1f} MB long, over the limit of {LINE_LIMIT / 1e6:g} MB")
     if b"\0" in line:
         raise ValueError(
             f"the line holds {line.count(0)} NUL bytes, as UTF-16 text or a damaged file does; save the file as UTF-8"
         )
-    value = json.loads(line.rstrip().decode("utf-8"), object_pairs_hook=_without_repeats)
-    if not isinstance(value, dict):
-        raise ValueError(f"the line is not a JSON object {{…}}, seen {shorten(json.dumps(value))!r}")
-    return Review.model_validate(value)
+    return json.loads(line.rstrip().decode("utf-8"), object_pairs_hook=_without_repeats)
 
 
 def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -202,7 +221,7 @@ def _check_labels(review: Review, rubric: "Rubric | None") -> None:
             )
 
 
-def _plain(error: Exception) -> str:
+def plain(error: Exception) -> str:
     """What is wrong with a line, in plain words, and what was seen there."""
     if isinstance(error, ValidationError):
         return plain_faults(error)

@@ -8,9 +8,12 @@ import json
 
 from utta.core.files import write_text
 from utta.core.paths import data_dir
+from utta.records.dialogue import Dialogue
+from utta.records.example import TeachingExample
+from utta.records.record import Record
 from utta.records.review import Review
 
-RECORDS = {"review": Review}
+RECORDS: dict[str, type[Record]] = {"review": Review, "dialogue": Dialogue, "teaching_example": TeachingExample}
 
 
 def schema_text(kind: str) -> str:

@@ -1,85 +1,150 @@
 """From the outside world into records: one module per source, and the import that joins a source's files.
 
-A source is a function that reads one file and yields one list per entry of it (a dialogue with its replies, or a line),
-holding a review or a fault for each judgement in the entry. To add one, write a module and name it in `SOURCES`.
+A source offers one or more kinds of records. For each it has a function that reads a file and yields one list per entry
+of it (a dialogue with its replies, a line, a row), holding a record or a fault for each thing in the entry. To add one,
+write a module and name its functions in `SOURCES`.
 """
 
+import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from utta.core.errors import UttaError, shorten
-from utta.records.read import Fault, no_reviews
+from utta.core.files import write_lines
+from utta.core.store import Store
+from utta.records.dialogue import Dialogue
+from utta.records.example import TeachingExample
+from utta.records.read import Fault, no_records
+from utta.records.record import Record
 from utta.records.review import Review
-from utta.sources import mrbench
+from utta.sources import aita, bridge, mathdial, mrbench, table
 from utta.sources import utta as own
 
-SOURCES: dict[str, Callable[[Path], Iterator[list[Review | Fault]]]] = {"mrbench": mrbench.read, "utta": own.read}
+R = TypeVar("R", bound=Record)
+Reader = Callable[..., Iterator[Any]]
+
+KINDS: dict[str, type[Record]] = {"reviews": Review, "dialogues": Dialogue, "examples": TeachingExample}
+# The first kind of a source is what it is imported as when nothing is said.
+SOURCES: dict[str, dict[str, Reader]] = {
+    "aita": {"dialogues": aita.dialogues},
+    "bridge": {"examples": bridge.examples, "dialogues": bridge.dialogues, "reviews": bridge.reviews},
+    "csv": {"reviews": table.read},
+    "mathdial": {"dialogues": mathdial.dialogues},
+    "mrbench": {"reviews": mrbench.read},
+    "utta": {kind: partial(own.read, record=record) for kind, record in KINDS.items()},
+}
 
 
-@dataclass
 class Imported:
-    """What an import brought in, with the number of the files' `entries` and of reviews `merged` into earlier ones."""
+    """What an import brought in: the number of the files' `entries`, the `faults`, and how many records were `merged` into
+    earlier ones. The records themselves lie on disk, so that there may be a million of them."""
 
-    reviews: list[Review] = field(default_factory=list)
-    faults: list[Fault] = field(default_factory=list)
-    entries: int = 0
-    merged: int = 0
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        self.faults: list[Fault] = []
+        self.entries = self.merged = 0
+        self._lines = Store()
+
+    @property
+    def records(self) -> list[Any]:
+        """All of them, in memory, in the order they came."""
+        return [KINDS[self.kind].model_validate_json(line) for line in self._lines]
+
+    def add(self, record: Record) -> str | None:
+        """Take a record in, into an earlier one where it is the same; returns how it contradicts that, if it does."""
+        line = record.model_dump_json()
+        if (before := self._lines.add(record.id, line)) is None:
+            return None
+        merged = merge(type(record).model_validate_json(before), record)
+        if isinstance(merged, str):
+            return merged
+        self.merged += 1
+        self._lines.replace(record.id, merged.model_dump_json())
+        return None
+
+    def write(self, out: Path) -> None:
+        """Write the records as JSON Lines, whole or not at all."""
+        write_lines(out, map(json.loads, self._lines))
 
     def summary(self) -> dict[str, Any]:
-        """Counts: entries, distinct dialogue ids and problems, responses (labelled or not), labels per criterion."""
-        labelled = sum(bool(review.levels) for review in self.reviews)
-        return {
-            "entries": self.entries,
-            "dialogues": len({review.dialogue_id for review in self.reviews}),
-            "problems": len({review.problem for review in self.reviews if review.problem}),
-            "responses": len(self.reviews),
-            "labelled": labelled,
-            "unlabelled": len(self.reviews) - labelled,
-            "labels": dict(Counter(criterion for review in self.reviews for criterion in review.levels)),
-            "merged": self.merged,
-            "rejects": len(self.faults),
-        }
+        """Counts: entries, dialogues (ids that differ) and problems, what is in the records, labels per criterion."""
+        dialogues, problems = Store(), Store()
+        counts: Counter[str] = Counter()
+        labels: Counter[str] = Counter()
+        for record in map(json.loads, self._lines):
+            for names, name in ((dialogues, record["dialogue_id"]), (problems, record["problem"])):
+                if name:
+                    names.add(name)
+            counts["turns"] += len(record.get("dialogue_turns", ()))
+            counts["labelled"] += bool(record.get("levels"))
+            labels.update(record.get("levels", {}).keys())
+        found = {"entries": self.entries, "dialogues": len(dialogues), "problems": len(problems)}
+        size = len(self._lines)
+        match self.kind:
+            case "reviews":
+                held = {"responses": size, "labelled": counts["labelled"], "unlabelled": size - counts["labelled"]}
+                held |= {"labels": dict(labels)}  # type: ignore[dict-item]
+            case "dialogues":
+                held = {"dialogues": size, "turns": counts["turns"]}
+            case _:
+                held = {"examples": size}
+        return {**found, **held, "merged": self.merged, "rejects": len(self.faults)}
 
 
-def import_reviews(source: str, files: Sequence[Path]) -> Imported:
-    """Read files of one source into reviews with distinct ids.
+def import_records(
+    source: str,
+    files: Sequence[Path],
+    kind: str | None = None,
+    columns: Mapping[str, str] | None = None,
+    rubric: str = "utta",
+) -> Imported:
+    """Read files of one source into records of one kind with distinct ids; `columns` and `rubric` are for tables (csv).
 
-    A review that stands in several files becomes one: their levels and metadata are united. Where they contradict each
-    other, the first is kept and the later one is a fault. Raises `UttaError` when the source is unknown, a file cannot
-    be read, or there is not a single good review.
+    A record that stands in several files becomes one: levels and metadata are united. Where they contradict each other,
+    the first is kept and the later one is a fault. Raises `UttaError` when the source or kind is unknown, a file cannot be
+    read, or there is not a single good record.
     """
-    if source not in SOURCES:
-        raise UttaError(f"There is no source {source!r}; the sources are {', '.join(sorted(SOURCES))}.")
-    imported = Imported()
-    reviews: dict[str, Review] = {}
+    read, kind = _reader(source, kind)
+    if source == "csv":
+        read = partial(read, columns=columns or {}, rubric=rubric)
+    elif columns:
+        raise UttaError(f"Columns are named for csv files only, not for {source}.")
+    imported = Imported(kind)
+    good = False
     for file in files:
-        for number, items in enumerate(SOURCES[source](file), start=1):
+        for number, items in enumerate(read(file), start=1):
             imported.entries += 1
             for item in items:
                 if isinstance(item, Fault):
                     imported.faults.append(item)
-                elif item.id not in reviews:
-                    reviews[item.id] = item
-                elif isinstance(merged := merge(reviews[item.id], item), Review):
-                    reviews[item.id] = merged
-                    imported.merged += 1
+                elif clash := imported.add(item):
+                    imported.faults.append(Fault(str(file), number, clash, item.model_dump_json(), unit="entry"))
                 else:
-                    imported.faults.append(Fault(str(file), number, merged, item.model_dump_json(), unit="entry"))
-    if not reviews:
-        raise no_reviews(files[0], imported.faults)
-    imported.reviews = list(reviews.values())
+                    good = True
+    if not good:
+        raise no_records(files[0], imported.faults, KINDS[kind])
     return imported
 
 
-def merge(first: Review, second: Review) -> Review | str:
-    """Two records of one judgement as one, what one leaves open filled in from the other; or how they contradict."""
+def _reader(source: str, kind: str | None) -> tuple[Reader, str]:
+    if source not in SOURCES:
+        raise UttaError(f"There is no source {source!r}; the sources are {', '.join(sorted(SOURCES))}.")
+    offered = SOURCES[source]
+    if kind is not None and kind not in offered:
+        raise UttaError(f"The source {source} has no {kind}; it has {', '.join(offered)}.")
+    kind = kind or next(iter(offered))
+    return offered[kind], kind
+
+
+def merge(first: R, second: R) -> R | str:
+    """Two records of one thing as one, what one leaves open filled in from the other; or how they contradict."""
     merged: dict[str, Any] = {}
-    for name in Review.model_fields:
+    for name in type(first).model_fields:
         a, b = getattr(first, name), getattr(second, name)
-        if isinstance(a, dict):
+        if isinstance(a, dict) and isinstance(b, dict):
             clash = next((key for key in a if key in b and a[key] != b[key]), None)
             if clash is not None:
                 return _contradiction(first, f"{name}.{clash}", a[clash], b[clash])
@@ -91,5 +156,6 @@ def merge(first: Review, second: Review) -> Review | str:
     return first.model_copy(update=merged)
 
 
-def _contradiction(review: Review, name: str, kept: Any, seen: Any) -> str:
-    return f"the review {review.id} has {name} {shorten(seen)!r} here and {shorten(kept)!r} in what was read before"
+def _contradiction(record: Record, name: str, kept: Any, seen: Any) -> str:
+    what = record.kind.replace("_", " ")
+    return f"the {what} {record.id} has {name} {shorten(seen)!r} here and {shorten(kept)!r} in what was read before"

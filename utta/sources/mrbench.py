@@ -10,7 +10,6 @@ such conversations "…_1" and "…_2", so that a problem named after the id wou
 and test data: the problem of a conversation without a stated question is named after its words.
 """
 
-import hashlib
 import json
 import re
 from collections import Counter
@@ -22,7 +21,9 @@ from pydantic import ValidationError
 
 from utta.core.errors import UttaError, shorten
 from utta.records.read import Fault, plain_faults
-from utta.records.review import Review, Turn
+from utta.records.record import Turn
+from utta.records.review import Review
+from utta.sources import problems
 
 LICENCE = "CC BY-SA 4.0"
 REPLIES = ("tutor_responses", "anno_llm_responses")
@@ -151,19 +152,9 @@ def turns(history: str) -> list[Turn]:
 
 
 def problem_of(conversation: list[Turn]) -> str:
-    """The name of the exercise: from the question in the first turn, else from the words of the whole conversation.
-
-    Only words and numbers count, without regard to case, so that spacing and punctuation do not make a new problem.
-    """
+    """The name of the exercise: from the question in the first turn, else from the words of the whole conversation."""
     _, stated, question = conversation[0].utterance.partition(QUESTION)
-    if stated:
-        return f"q-{_digest(question)}"
-    return f"c-{_digest(' '.join(turn.utterance for turn in conversation))}"
-
-
-def _digest(text: str) -> str:
-    words = " ".join(re.findall(r"\w+", text.casefold()))
-    return hashlib.sha256(words.encode()).hexdigest()[:12]
+    return problems.of_question(question) if stated else problems.of_conversation(conversation)
 
 
 def _clean(text: str) -> str:

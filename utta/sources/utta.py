@@ -1,16 +1,19 @@
-"""UTTA's own files of reviews (JSON Lines) as a source: checked line by line and kept as they are.
+"""UTTA's own files of records (JSON Lines) as a source: checked line by line and kept as they are.
 
-It is used to join files, and to bring in reviews that other tools wrote by `data/schemas/review.json`.
+It is used to join files, and to bring in records that other tools wrote by the schemas in `data/schemas`.
 """
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeVar
 
-from utta.records.read import Fault, scan_reviews
-from utta.records.review import Review
+from utta.records.read import Fault, scan_records
+from utta.records.record import Record
+
+R = TypeVar("R", bound=Record)
 
 
-def read(path: Path) -> Iterator[list[Review | Fault]]:
-    """One list per line: its review, or what is wrong with it."""
-    for item in scan_reviews(path):
+def read(path: Path, record: type[R]) -> Iterator[list[R | Fault]]:
+    """One list per line: its record, or what is wrong with it."""
+    for item in scan_records(path, record):
         yield [item]

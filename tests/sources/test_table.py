@@ -1,0 +1,82 @@
+import csv
+import json
+
+import pytest
+
+from utta.core.errors import UttaError
+from utta.sources import import_records
+
+HEADER = ["Lesson", "Talk", "Reply", "Rating", "Rater", "Mood"]
+ROW = [
+    "fractions-3",
+    "Student: 1/2 + 1/3 is 2/5\nTeacher: Sure?\nstudent: yes",
+    "How did you get the 5?",
+    "Good",
+    "A",
+    "calm",
+]
+COLUMNS = {
+    "problem": "Lesson", "conversation": "Talk", "response": "Reply", "levels.accuracy": "Rating", "reviewer": "Rater",
+}  # fmt: skip
+
+
+def brought(tmp_path, *rows, columns=COLUMNS, header=HEADER, encoding="utf-8", **options):
+    path = tmp_path / "ratings.csv"
+    with open(path, "w", newline="", encoding=encoding) as file:
+        csv.writer(file, **options).writerows([header, *rows])
+    return import_records("csv", [path], columns=columns)
+
+
+@pytest.mark.parametrize(("encoding", "delimiter"), [("utf-8", ","), ("utf-8-sig", ";"), ("utf-8", "\t")])
+def test_a_row_is_a_review(tmp_path, encoding, delimiter):
+    [review] = brought(tmp_path, ROW, encoding=encoding, delimiter=delimiter).records
+    assert [(t.speaker, t.utterance) for t in review.conversation] == [
+        ("student", "1/2 + 1/3 is 2/5"), ("teacher", "Sure?"), ("student", "yes"),
+    ]  # fmt: skip
+    assert (review.problem, review.response, review.reviewer) == ("fractions-3", "How did you get the 5?", "A")
+    assert (review.levels, review.metadata) == ({"accuracy": "Good"}, {"Mood": "calm"})
+    assert (review.source, review.rubric) == ("ratings", "utta")
+
+
+def test_columns_with_the_names_of_fields_need_no_mapping(tmp_path):
+    turns = json.dumps([{"role": "user", "content": "5"}])
+    header = ["response", "conversation", "levels.tone", "rubric"]
+    [review] = brought(tmp_path, ["No.", turns, "", "mine"], header=header, columns={}).records
+    assert (review.conversation[0].speaker, review.levels, review.rubric) == ("student", {}, "mine")
+
+
+@pytest.mark.parametrize(
+    ("row", "wrong"),
+    [
+        ([*ROW, "more"], "the row has more cells than the header, seen"),
+        (ROW[:3], "the row has fewer cells than the header: there is none for 'Rating'"),
+        ([ROW[0], "[{]", *ROW[2:]], "the conversation is not a JSON list of turns, seen '[{]'"),
+    ],
+)
+def test_a_row_that_cannot_be_used_is_put_aside(tmp_path, row, wrong):
+    found = brought(tmp_path, row, ROW)
+    [fault] = found.faults
+    assert wrong in str(fault) and f"{tmp_path / 'ratings.csv'}: row 1: " in str(fault) and len(found.records) == 1
+
+
+def test_a_row_in_another_encoding_is_put_aside(tmp_path):
+    found = brought(tmp_path, ROW)
+    with open(tmp_path / "ratings.csv", "ab") as file:
+        file.write(",".join(["p", "Student: é", "Réponse", "Good", "A", ""]).encode("latin-1") + b"\n")
+    found = import_records("csv", [tmp_path / "ratings.csv"], columns=COLUMNS)
+    assert len(found.records) == 1 and "row 2: the row is not UTF-8 text; save the file as UTF-8" in str(
+        found.faults[0]
+    )
+
+
+@pytest.mark.parametrize(
+    ("columns", "wrong"),
+    [
+        ({"response": "Answer"}, "has no column 'Answer'; it has Lesson, Talk"),
+        ({"answer": "Reply"}, "There is no field 'answer' to fill from a column"),
+        ({"problem": "Lesson"}, "has no column 'response'; name the one with the reply"),
+    ],
+)
+def test_a_wrong_mapping_is_one_sentence(tmp_path, columns, wrong):
+    with pytest.raises(UttaError, match=wrong):
+        brought(tmp_path, ROW, columns=columns)

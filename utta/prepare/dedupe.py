@@ -1,0 +1,136 @@
+"""Find reviews that stand more than once, word for word or nearly, and say which and why.
+
+    for duplicate in duplicates(reviews, near=0.8):
+        print(duplicate.record_id, "is", duplicate.why, "to", duplicate.of)
+
+Two reviews are the same when conversation and response are, apart from case, white space and punctuation, and the reviewer
+is the same: two reviewers' judgements of one response are not. They are nearly the same when of their word 3-grams at
+least the share `near` is common to both (Jaccard), in the conversation as well as in the response. Candidates come from
+MinHash and locality-sensitive hashing (Broder 1997; Leskovec et al., Mining of Massive Datasets, ch. 3) and are then
+compared in full, so that what is found is right; a pair just above the threshold may be missed.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from utta.core.errors import UttaError
+from utta.core.files import atomic, write_lines
+from utta.core.store import Store
+from utta.records.read import read_reviews, rejects_note
+from utta.records.record import content_id
+from utta.records.review import Review
+
+SHOWN = 5
+GRAM = 3
+PERMUTATIONS = 64
+
+
+@dataclass(frozen=True)
+class Duplicate:
+    """A review that says again what an earlier one does: `similarity` 1 is word for word; `labels_differ` where the two
+    disagree on a criterion."""
+
+    record_id: str
+    of: str
+    similarity: float
+    labels_differ: bool
+
+    @property
+    def why(self) -> str:
+        alike = "the same words" if self.similarity == 1 else f"{self.similarity:.0%} of the word 3-grams in common"
+        return f"{alike}, other levels" if self.labels_differ else alike
+
+
+def duplicates(reviews: Iterable[Review], near: float | None = None) -> Iterator[Duplicate]:
+    """Each review that repeats an earlier one, in order. `near` in (0, 1] also finds what is nearly the same."""
+    exact, nearly = Store(), _Near(near) if near is not None else None
+    for review in reviews:
+        said, response = _words(" ".join(turn.utterance for turn in review.conversation)), _words(review.response)
+        entry = json.dumps([review.id, review.levels])
+        if before := exact.add(content_id([said, response, review.reviewer]), entry):
+            yield _duplicate(review, json.loads(before), 1.0)
+        elif nearly and (found := nearly.add(review, said, response)):
+            yield found
+
+
+class _Near:
+    """The reviews so far, to be searched for one that is nearly the same."""
+
+    def __init__(self, threshold: float) -> None:
+        from datasketch import MinHashLSH
+
+        if not 0 < threshold <= 1:
+            raise UttaError(f"The similarity {threshold:g} is not in (0, 1]; 0.8 is usual.")
+        self._threshold = threshold
+        self._index = MinHashLSH(threshold=threshold, num_perm=PERMUTATIONS)
+        self._known = Store()
+
+    def add(self, review: Review, said: list[str], response: list[str]) -> Duplicate | None:
+        """The review that this one nearly repeats; where there is none, this one is remembered."""
+        from datasketch import MinHash
+
+        grams = _grams(said), _grams(response)
+        sketch = MinHash(num_perm=PERMUTATIONS)
+        sketch.update_batch([f"{part} {gram}".encode() for part, found in enumerate(grams) for gram in found])
+        candidates = [json.loads(self._known.get(key) or "") for key in self._index.query(sketch)]
+        alike = [(self._similarity(each, review, grams), each) for each in candidates]
+        similarity, nearest = max(alike, key=lambda pair: pair[0], default=(0.0, None))
+        if nearest is not None and similarity >= self._threshold:
+            return _duplicate(review, nearest, similarity)
+        self._index.insert(review.id, sketch)
+        held = [review.id, review.levels, *(sorted(found) for found in grams), review.reviewer]
+        self._known.add(review.id, json.dumps(held))
+        return None
+
+    def _similarity(self, before: list[Any], review: Review, grams: tuple[set[str], set[str]]) -> float:
+        if before[4] != review.reviewer:
+            return 0.0
+        return min(_jaccard(set(before[2]), grams[0]), _jaccard(set(before[3]), grams[1]))
+
+
+def _duplicate(review: Review, before: list[Any], similarity: float) -> Duplicate:
+    levels = before[1]
+    differ = any(levels[key] != label for key, label in review.levels.items() if key in levels)
+    return Duplicate(review.id, before[0], round(similarity, 4), differ)
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"\w+", text.casefold())
+
+
+def _grams(words: list[str]) -> set[str]:
+    return {" ".join(words[i : i + GRAM]) for i in range(max(1, len(words) - GRAM + 1))}
+
+
+def _jaccard(first: set[str], second: set[str]) -> float:
+    return len(first & second) / len(first | second)
+
+
+def dedupe_file(path: Path, out: Path, near: float | None = None) -> dict[str, Any]:
+    """Write the reviews that stand for the first time to `out`, the others with their reason to `OUT.duplicates.jsonl`.
+
+    Returns the counts and the first duplicates. Raises `UttaError` as reading does, and for a `near` outside (0, 1].
+    """
+    read = read_reviews(path, rejects=out.with_name(f"{out.stem}.rejects.jsonl"))
+    found = {each.record_id: each for each in duplicates(read.reviews, near)}
+    write_lines(out, (r.model_dump(mode="json") for r in read.reviews if r.id not in found))
+    with atomic(out.with_name(f"{out.stem}.duplicates.jsonl")) as log:
+        for review in read.reviews:
+            if each := found.get(review.id):
+                line = {**asdict(each), "why": each.why, "record": review.model_dump(mode="json")}
+                log.write(json.dumps(line, ensure_ascii=False) + "\n")
+    same = sum(each.similarity == 1 for each in found.values())
+    return {
+        "out": str(out),
+        "responses": len(read.reviews),
+        "same": same,
+        "nearly_same": len(found) - same,
+        "labels_differ": sum(each.labels_differ for each in found.values()),
+        "kept": len(read.reviews) - len(found),
+        "note": rejects_note(read.faults, read.rejects_path),
+        "first": [{**asdict(each), "why": each.why} for each in list(found.values())[:SHOWN]],
+    }

@@ -1,0 +1,68 @@
+"""Dialogues of AI teaching assistants: AITA files (`dialogue_turns`) and chat data (`{"role", "content"}`).
+
+A file is a JSON list or JSON Lines. An AITA dialogue keeps its field names; what UTTA has no field for goes into the
+metadata, of the dialogue or of the turn. Chat data stands under `messages` or is a list of turns itself; a first `system`
+turn is the persona. Speakers are told apart without regard to case; others than those below keep their name.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from utta.core.errors import shorten
+from utta.records.dialogue import Dialogue, DialogueTurn
+from utta.records.read import Fault
+from utta.records.record import content_id
+from utta.sources.entries import each_entry
+
+SPEAKERS = {
+    "student": "student", "user": "student", "learner": "student",
+    "teacher": "teacher", "tutor": "teacher",
+    "aita": "aita", "assistant": "aita", "ai": "aita",
+}  # fmt: skip
+TURNS = ("dialogue_turns", "messages", "turns", "conversation")
+
+
+def dialogues(path: Path) -> Iterator[list[Dialogue | Fault]]:
+    """One dialogue per entry."""
+    return each_entry(path, _dialogue)
+
+
+def _dialogue(entry: dict[str, Any]) -> Sequence[Dialogue]:
+    name = next((name for name in TURNS if isinstance(entry.get(name), list)), None)
+    if name is None:
+        raise ValueError(f"there are no turns ({' or '.join(TURNS[:2])}), seen {shorten(list(entry))!r}")
+    raw = entry[name]
+    for turn in raw:
+        if not isinstance(turn, dict):
+            raise ValueError(f"a turn is not an object {{…}}, seen {shorten(turn)!r}")
+    known, rest = _parted({key: value for key, value in entry.items() if key != name}, Dialogue)
+    rest |= {key: known.pop(key) for key in ("dialogue_turns",) if key in known}
+    if raw and raw[0].get("role") == "system":
+        known.setdefault("aita_profile", raw[0].get("content"))
+        raw = raw[1:]
+    turns = [_turn(turn) for turn in raw]
+    known.setdefault("source", "aita")
+    known.setdefault("dialogue_id", content_id([[turn.speaker, turn.utterance] for turn in turns]))
+    return [Dialogue(**known, dialogue_turns=turns, metadata=rest)]
+
+
+def _turn(raw: Mapping[str, Any]) -> DialogueTurn:
+    named = {"role": "speaker", "content": "utterance"} if "role" in raw else {}
+    known, rest = _parted({named.get(key, key): value for key, value in raw.items()}, DialogueTurn)
+    speaker = known.get("speaker")
+    if isinstance(speaker, str):
+        known["speaker"] = SPEAKERS.get(speaker.strip().casefold(), speaker)
+    return DialogueTurn(**known, metadata=rest)
+
+
+def _parted(entry: Mapping[str, Any], record: type[BaseModel]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The fields that a record has, and the rest, for its metadata; a field without a value is as good as absent."""
+    fields = record.model_fields.keys() - {"metadata"}
+    known = {key: value for key, value in entry.items() if key in fields and value is not None}
+    rest = {key: value for key, value in entry.items() if key not in record.model_fields}
+    if isinstance(there := entry.get("metadata"), dict):
+        return known, {**there, **rest}
+    return known, rest if there is None else {**rest, "metadata": there}

@@ -1,0 +1,80 @@
+"""The entries of a JSON file, whichever way it holds them: one list, JSON Lines, or a single object.
+
+A source turns each entry into records with `each_entry`, which gives what cannot be used as a fault with its place.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from utta.core.errors import UttaError, shorten
+from utta.records.read import Fault, numbered_lines, plain, read_object
+from utta.records.record import Record
+
+R = TypeVar("R", bound=Record)
+
+
+def each_entry(path: Path, make: Callable[[dict[str, Any]], Sequence[R]]) -> Iterator[list[R | Fault]]:
+    """One list per entry: the records that `make` makes of it, or what is wrong with it.
+
+    `make` raises `ValueError` (pydantic's included) with what is wrong. Raises `UttaError` when the file cannot be read.
+    """
+    for number, entry, unit in _entries(path):
+        if isinstance(entry, Fault):
+            yield [entry]
+            continue
+        try:
+            if not isinstance(entry, dict):
+                raise ValueError(f"it is not a JSON object {{…}}, seen {shorten(json.dumps(entry))!r}")
+            yield list(make(entry))
+        except (ValueError, RecursionError) as error:
+            yield [Fault(str(path), number, plain(error), as_written(entry), unit)]
+
+
+def as_written(entry: Any) -> str:
+    """An entry as text for a rejects file; half of a surrogate pair is spelled out."""
+    return json.dumps(entry, ensure_ascii=False).encode("utf-8", "backslashreplace").decode()
+
+
+def field(entry: dict[str, Any], name: str, kind: type = str) -> Any:
+    """A field that must be there; `ValueError` says what is seen in its place."""
+    if not isinstance(value := entry.get(name), kind):
+        raise ValueError(f"{name} is missing or not {_KINDS[kind]}, seen {shorten(value)!r}")
+    return value
+
+
+_KINDS = {str: "text", list: "a list", dict: "an object", int: "a whole number"}
+
+
+def _entries(path: Path) -> Iterator[tuple[int, Any, str]]:
+    """Number, value and unit ("line" or "entry") of each entry."""
+    if _starts_with(path) != b"[":
+        for number, line, size in numbered_lines(path):
+            try:
+                yield number, read_object(line, size), "line"
+            except (ValueError, RecursionError) as error:
+                yield (
+                    number,
+                    Fault(str(path), number, plain(error), line[:1000].decode("utf-8", "backslashreplace")),
+                    "line",
+                )
+        return
+    try:
+        entries = json.loads(path.read_bytes().decode("utf-8-sig"))
+    except (ValueError, RecursionError) as error:
+        raise UttaError(f"{path} is not valid JSON ({error}); it may be cut off, so fetch it anew.") from None
+    for number, entry in enumerate(entries, start=1):
+        yield number, entry, "entry"
+
+
+def _starts_with(path: Path) -> bytes:
+    """The first byte of the file that is not white space or a byte order mark."""
+    try:
+        with open(path, "rb") as file:
+            start = file.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip()
+    except FileNotFoundError:
+        raise UttaError(f"There is no file {path}; check the path.") from None
+    except OSError as error:
+        raise UttaError(f"{path} cannot be read ({error.strerror or error}).") from None
+    return start[:1]
