@@ -22,10 +22,10 @@ from utta.cli import options
 @click.option("--rank", default=16, type=options.Count, show_default=True, help="LoRA's r.")
 @click.option(
     "--upper",
-    default=0.5,
+    default=1.0,
     type=click.FloatRange(0, 1, min_open=True),
     show_default=True,
-    help="Share of the layers, from the top, that are trained; the rest is computed once.",
+    help="Share of the layers, from the top, that are trained; the rest is computed once. 0.5 takes half the time.",
 )
 @click.option(
     "--learning-rate",

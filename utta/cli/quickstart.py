@@ -77,7 +77,7 @@ def quickstart(out: Path, fresh: bool) -> None:
     console.print(_line(calibrated))
 
     step()
-    recipe = Recipe(epochs=5, patience=5)
+    recipe = Recipe(epochs=12, upper=0.5, patience=12)  # a few minutes, for a look at the way
     distill(Distill("evaluator", train, validation, out / "judge", MODEL, recipe=recipe))
     results = evaluate(Evaluate(str(out / "judge"), test, out / "judge-test", against=out / "base"))
     console.print(_line(results))

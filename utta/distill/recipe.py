@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to train. `rank` is LoRA's r, alpha is twice that; adapters sit on the `upper` share of the layers, and what the
-    layers below make of a conversation is computed once; `batch` counts conversations; `balance` is how far rare
+    """How to train. `rank` is LoRA's r, alpha is twice that; adapters sit on the `upper` share of the layers, and what
+    layers below them make of a conversation is computed once; `batch` counts conversations; `balance` is how far rare
     levels are weighed up (`utta.distill.rows`); training stops after `patience` epochs without a better agreement."""
 
     epochs: int = 5
     rank: int = 16
-    upper: float = 0.5
+    upper: float = 1.0
     learning_rate: float = 4e-4
     batch: int = 1
     balance: float = 0.5

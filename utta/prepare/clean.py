@@ -131,7 +131,8 @@ def clean_file(path: Path, out: Path) -> dict[str, Any]:
                 gathered.faults.append(Fault(str(path), gathered.entries, clash, item.model_dump_json(), "entry"))
             changed += bool(changes)
             counts.update(done for change in changes for done in change.done)
-            shown += changes[: SHOWN - len(shown)]
+            fresh = [change for change in changes if change.before not in {each.before for each in shown}]
+            shown += fresh[: SHOWN - len(shown)]
             log.writelines(json.dumps(asdict(change), ensure_ascii=False) + "\n" for change in changes)
     gathered.write(out)
     place = put_aside(gathered.faults, out.with_name(f"{out.stem}.rejects.jsonl"))
