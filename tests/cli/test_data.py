@@ -115,7 +115,69 @@ def test_split_refuses_in_one_sentence(options, wrong, tmp_path):
     assert wrong in fails("split", SAMPLE, "--out", tmp_path / "s", *options)[0]
 
 
-@pytest.mark.parametrize("command", ["import", "check", "split"])
+def test_split_into_folds(tmp_path):
+    text = run("split", SAMPLE, "--folds", 3, "--stratify", "--out", tmp_path / "f")
+    assert re.search(r"fold-3 +\d+ +3\d%", text) and (tmp_path / "f" / "fold-3.jsonl").is_file()
+
+
+def test_a_table_is_read_with_the_columns_that_are_named(tmp_path):
+    (tmp_path / "r.csv").write_text("Reply,Rating,Chat\nLook again.,Good,Student: 5\n", encoding="utf-8")
+    columns = ["--column", "response=Reply", "--column", "levels.accuracy=Rating", "--column", "conversation = Chat"]
+    text = run("import", "csv", tmp_path / "r.csv", *columns, "--rubric", "mine", "--out", tmp_path / "r.jsonl")
+    assert text.startswith("1 entries, 1 dialogues, 0 problems, 1 responses\n")
+    [review] = read_reviews(tmp_path / "r.jsonl").reviews
+    assert (review.rubric, review.levels, review.conversation[0].utterance) == ("mine", {"accuracy": "Good"}, "5")
+    assert (
+        "is not FIELD=COLUMN" in fails("import", "csv", tmp_path / "r.csv", "--column", "x", "--out", tmp_path / "o")[0]
+    )
+    told = fails("import", "utta", SAMPLE, "--column", "response=Reply", "--out", tmp_path / "o")[0]
+    assert told == "Columns are named for csv files only, not for utta."
+
+
+def test_a_kind_that_the_source_has_not_is_refused(tmp_path):
+    told = fails("import", "mrbench", SAMPLE, "--as", "dialogues", "--out", tmp_path / "o")[0]
+    assert told == "The source mrbench has no dialogues; it has reviews."
+
+
+def test_dialogues_are_counted_as_such(shared_data, tmp_path):
+    text = run("import", "mathdial", shared_data / "mathdial.jsonl", "--out", tmp_path / "d.jsonl")
+    assert text.startswith("394 entries, 394 dialogues, 263 problems, 4,499 turns\n")
+    counts = json.loads(
+        run("import", "utta", tmp_path / "d.jsonl", "--as", "dialogues", "--out", tmp_path / "e.jsonl", "--json")
+    )
+    assert (counts["kind"], counts["dialogues"], counts["rejects"]) == ("dialogues", 394, 0)
+    assert (tmp_path / "e.jsonl").read_bytes() == (tmp_path / "d.jsonl").read_bytes()
+
+
+def test_stats_counts_levels_and_tells_thin_ones():
+    text = run("stats", SAMPLE, "--rubric", "utta")
+    assert re.search(r"accuracy +Poor\*? +\d+", text) and "words in a response" in text
+    assert json.loads(run("stats", SAMPLE, "--rubric", "utta", "--json"))["responses"] == len(
+        read_reviews(SAMPLE).reviews
+    )
+
+
+def test_clean_shows_where_a_text_changed(tmp_path):
+    first = read_reviews(SAMPLE).reviews[0].model_dump(mode="json", exclude={"id"})
+    (tmp_path / "r.jsonl").write_text(
+        json.dumps({**first, "response": "Look " * 30 + "at\xa0 it"}) + "\n", encoding="utf-8"
+    )
+    text = run("clean", tmp_path / "r.jsonl", "--out", tmp_path / "c.jsonl")
+    assert "1 responses, 1 changed" in text and "response: spaces" in text
+    assert "at\\xa0 it'" in text and "Look at it'" in text
+
+
+def test_dedupe_says_what_repeats_what(tmp_path):
+    first = read_reviews(SAMPLE).reviews[0]
+    again = {**first.model_dump(mode="json", exclude={"id"}), "dialogue_id": "again"}
+    (tmp_path / "r.jsonl").write_text(SAMPLE.read_text(encoding="utf-8") + json.dumps(again) + "\n", encoding="utf-8")
+    text = run("dedupe", tmp_path / "r.jsonl", "--out", tmp_path / "d.jsonl")
+    assert "1 stand again, 0 nearly, 0 of these with other levels" in text
+    assert f"repeats {first.id}: the same words" in text
+    assert read_reviews(tmp_path / "d.jsonl").reviews == read_reviews(SAMPLE).reviews
+
+
+@pytest.mark.parametrize("command", ["import", "check", "stats", "clean", "dedupe", "split"])
 def test_example_in_the_help_runs(command, tmp_path, monkeypatch):
     help_text = run(command, "--help")
     example = re.search(r"Example:\n +utta data (.+)", help_text)

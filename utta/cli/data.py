@@ -147,6 +147,39 @@ def stats_(file: Path, rubric: str, as_json: bool) -> None:
             )
 
 
+@data.command("patterns")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON, for a script.")
+def patterns_(file: Path, as_json: bool) -> None:
+    """How the students of a FILE of dialogues talk, by profile: length, questions, self-corrections, changed answers.
+
+    \b
+    Example:
+      utta data import mathdial mathdial.jsonl --out dialogues.jsonl
+      utta data patterns dialogues.jsonl
+    """
+    from utta.core.errors import shorten
+    from utta.prepare.patterns import patterns_of
+
+    found = patterns_of(file)
+    if as_json:
+        _print_json(found)
+        return
+    rows = []
+    for profile, each in [("all", found["all"]), *found["profiles"].items()]:
+        rates = (each["question_rate"], each["self_correction_rate"], each["answer_changes"])
+        figures = ["–" if rate is None else f"{rate:.2f}" for rate in rates]
+        words = " ".join(str(n) for n in each["words"].values())
+        rows.append((shorten(profile, 30), each["dialogues"], each["turns"], words, *figures))
+    columns = ("profile", "dialogues", "turns", "words", "ask", "take back", "change")
+    _print_table(columns, rows)
+    click.echo(
+        "words: of a turn, 10%, 50% and 90% quantile; ask, take back: shares of turns; change: of the answer, per dialogue"
+    )
+    if found["rejects"]:
+        click.echo(f"{found['rejects']} faulty lines were left out.")
+
+
 @data.command("clean")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--out", required=True, type=click.Path(path_type=Path), metavar="FILE", help="The clean reviews.")
