@@ -166,16 +166,16 @@ def patterns_(file: Path, as_json: bool) -> None:
         _print_json(found)
         return
     rows = []
-    for profile, each in [("all", found["all"]), *found["profiles"].items()]:
+    for number, (profile, each) in enumerate([("all", found["all"]), *found["profiles"].items()]):
         rates = (each["question_rate"], each["self_correction_rate"], each["answer_changes"])
         figures = ["–" if rate is None else f"{rate:.2f}" for rate in rates]
         words = " ".join(str(n) for n in each["words"].values())
-        rows.append((shorten(profile, 30), each["dialogues"], each["turns"], words, *figures))
+        name = f"{number}. {shorten(profile, 24)}" if number else profile
+        rows.append((name, each["dialogues"], each["turns"], words, *figures))
     columns = ("profile", "dialogues", "turns", "words", "ask", "take back", "change")
     _print_table(columns, rows)
-    click.echo(
-        "words: of a turn, 10%, 50% and 90% quantile; ask, take back: shares of turns; change: of the answer, per dialogue"
-    )
+    click.echo("words: of a turn, at the 10%, 50% and 90% quantile; ask, take back: shares of turns")
+    click.echo("change: how often the answer does, per dialogue")
     if found["rejects"]:
         click.echo(f"{found['rejects']} faulty lines were left out.")
 

@@ -39,10 +39,12 @@ class _Talk:
 
 
 def patterns(dialogues: Iterable[Dialogue]) -> dict[str, dict[str, Any]]:
-    """By student profile (else the AITA's, else "unknown"), the one with most dialogues first: `dialogues`, `turns` of the student, words of a turn at the 10%,
-    50% and 90% quantile, shares of turns that ask (`question_rate`) and that take something back (`self_correction_rate`),
-    and `answer_changes`, how often in a dialogue the last number of a turn is not that of the turn before (mean; turns
-    without a number are passed over)."""
+    """By student profile (else the AITA's, else "unknown"), the one with most dialogues first.
+
+    `dialogues`; `turns` of the student; `words` of a turn at the 10%, 50% and 90% quantile; shares of turns that ask
+    (`question_rate`) and that take something back (`self_correction_rate`); `answer_changes`, how often in a dialogue the
+    last number of a turn is not that of the turn before (mean; turns without a number are passed over).
+    """
     talks: dict[str, _Talk] = defaultdict(_Talk)
     for dialogue in dialogues:
         talk = talks[_profile(dialogue)]
