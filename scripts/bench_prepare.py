@@ -69,11 +69,14 @@ def main() -> None:
     asked = parser.parse_args()
     peaks: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as folder:
-        raw, brought = Path(folder, "raw.jsonl"), Path(folder, "reviews.jsonl")
+        raw, brought, made = (Path(folder, f"{name}.jsonl") for name in ("raw", "reviews", "made"))
         utta = [sys.executable, "-m", "utta.cli.main", "data"]
         steps = {
             "import": [*utta, "import", "utta", str(raw), "--out", str(brought)],
             "check": [*utta, "check", str(brought), "--rubric", "utta"],
+            "stats": [*utta, "stats", str(brought), "--rubric", "utta"],
+            "clean": [*utta, "clean", str(brought), "--out", str(made)],
+            "dedupe": [*utta, "dedupe", str(brought), "--out", str(made)],
         }
         if find_spec("pandas"):
             steps["pandas"] = [sys.executable, "-c", PANDAS, str(raw), str(brought)]

@@ -12,15 +12,16 @@ compared in full, so that what is found is right; a pair just above the threshol
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from utta.core.errors import UttaError
-from utta.core.files import atomic, write_lines
+from utta.core.files import atomic
 from utta.core.store import Store
-from utta.records.read import read_reviews, rejects_note
+from utta.records.read import Fault, no_records, put_aside, rejects_note, scan_reviews
 from utta.records.record import content_id
 from utta.records.review import Review
 
@@ -47,14 +48,23 @@ class Duplicate:
 
 def duplicates(reviews: Iterable[Review], near: float | None = None) -> Iterator[Duplicate]:
     """Each review that repeats an earlier one, in order. `near` in (0, 1] also finds what is nearly the same."""
-    exact, nearly = Store(), _Near(near) if near is not None else None
-    for review in reviews:
+    seen = Seen(near)
+    yield from (found for review in reviews if (found := seen.add(review)))
+
+
+class Seen:
+    """The reviews so far. What is needed to know a repeat lies on disk; what finds near ones, in memory."""
+
+    def __init__(self, near: float | None = None) -> None:
+        self._exact, self._near = Store(), _Near(near) if near is not None else None
+
+    def add(self, review: Review) -> Duplicate | None:
+        """The earlier review that this one repeats; where there is none, this one is remembered."""
         said, response = _words(" ".join(turn.utterance for turn in review.conversation)), _words(review.response)
         entry = json.dumps([review.id, review.levels])
-        if before := exact.add(content_id([said, response, review.reviewer]), entry):
-            yield _duplicate(review, json.loads(before), 1.0)
-        elif nearly and (found := nearly.add(review, said, response)):
-            yield found
+        if before := self._exact.add(content_id([said, response, review.reviewer]), entry):
+            return _duplicate(review, json.loads(before), 1.0)
+        return self._near.add(review, said, response) if self._near else None
 
 
 class _Near:
@@ -115,22 +125,33 @@ def dedupe_file(path: Path, out: Path, near: float | None = None) -> dict[str, A
 
     Returns the counts and the first duplicates. Raises `UttaError` as reading does, and for a `near` outside (0, 1].
     """
-    read = read_reviews(path, rejects=out.with_name(f"{out.stem}.rejects.jsonl"))
-    found = {each.record_id: each for each in duplicates(read.reviews, near)}
-    write_lines(out, (r.model_dump(mode="json") for r in read.reviews if r.id not in found))
-    with atomic(out.with_name(f"{out.stem}.duplicates.jsonl")) as log:
-        for review in read.reviews:
-            if each := found.get(review.id):
-                line = {**asdict(each), "why": each.why, "record": review.model_dump(mode="json")}
-                log.write(json.dumps(line, ensure_ascii=False) + "\n")
-    same = sum(each.similarity == 1 for each in found.values())
+    seen = Seen(near)
+    faults: list[Fault] = []
+    first: list[dict[str, Any]] = []
+    counts: Counter[str] = Counter()
+    with atomic(out) as kept, atomic(out.with_name(f"{out.stem}.duplicates.jsonl")) as log:
+        for item in scan_reviews(path):
+            if isinstance(item, Fault):
+                faults.append(item)
+                continue
+            counts["responses"] += 1
+            record = item.model_dump(mode="json")
+            if found := seen.add(item):
+                line = {**asdict(found), "why": found.why}
+                first += [line] if len(first) < SHOWN else []
+                log.write(json.dumps({**line, "record": record}, ensure_ascii=False) + "\n")
+                counts["same" if found.similarity == 1 else "nearly_same"] += 1
+                counts["labels_differ"] += found.labels_differ
+            else:
+                kept.write(json.dumps(record, ensure_ascii=False) + "\n")
+        if not counts["responses"]:
+            raise no_records(path, faults)
+    place = put_aside(faults, out.with_name(f"{out.stem}.rejects.jsonl"))
+    names = ("responses", "same", "nearly_same", "labels_differ")
     return {
         "out": str(out),
-        "responses": len(read.reviews),
-        "same": same,
-        "nearly_same": len(found) - same,
-        "labels_differ": sum(each.labels_differ for each in found.values()),
-        "kept": len(read.reviews) - len(found),
-        "note": rejects_note(read.faults, read.rejects_path),
-        "first": [{**asdict(each), "why": each.why} for each in list(found.values())[:SHOWN]],
+        **{name: counts[name] for name in names},
+        "kept": counts["responses"] - counts["same"] - counts["nearly_same"],
+        "note": rejects_note([str(fault) for fault in faults], place),
+        "first": first,
     }
