@@ -128,10 +128,11 @@ def test_a_table_is_read_with_the_columns_that_are_named(tmp_path):
     [review] = read_reviews(tmp_path / "r.jsonl").reviews
     assert (review.rubric, review.levels, review.conversation[0].utterance) == ("mine", {"accuracy": "Good"}, "5")
     assert (
-        "is not FIELD=COLUMN" in fails("import", "csv", tmp_path / "r.csv", "--column", "x", "--out", tmp_path / "o")[0]
+        "--column 'x' has no '='"
+        in fails("import", "csv", tmp_path / "r.csv", "--column", "x", "--out", tmp_path / "o")[0]
     )
     told = fails("import", "utta", SAMPLE, "--column", "response=Reply", "--out", tmp_path / "o")[0]
-    assert told == "Columns are named for csv files only, not for utta."
+    assert told == "Columns and speakers are named for csv files only, not for utta."
 
 
 def test_a_kind_that_the_source_has_not_is_refused(tmp_path):
@@ -165,6 +166,22 @@ def test_clean_shows_where_a_text_changed(tmp_path):
     text = run("clean", tmp_path / "r.jsonl", "--out", tmp_path / "c.jsonl")
     assert "1 responses, 1 changed" in text and "response: spaces" in text
     assert "at\\xa0 it'" in text and "Look at it'" in text
+
+
+@pytest.mark.parametrize("command", [["import", "utta"], ["clean"], ["dedupe"]])
+def test_an_input_is_never_overwritten(command, tmp_path):
+    (tmp_path / "r.jsonl").write_bytes(SAMPLE.read_bytes())
+    (tmp_path / "link.jsonl").symlink_to(tmp_path / "r.jsonl")
+    told = fails(*command, tmp_path / "r.jsonl", "--out", tmp_path / "link.jsonl")[0]
+    assert told == f"{tmp_path / 'link.jsonl'} is an input and would be overwritten; name another file with --out."
+    assert (tmp_path / "r.jsonl").read_bytes() == SAMPLE.read_bytes()
+
+
+@pytest.mark.parametrize("command", ["clean", "dedupe"])
+def test_a_file_without_a_good_review_is_refused(command, tmp_path):
+    (tmp_path / "r.jsonl").write_text('{"kind": "dialogue"}\n')
+    assert "holds no usable review" in fails(command, tmp_path / "r.jsonl", "--out", tmp_path / "o.jsonl")[0]
+    assert not (tmp_path / "o.jsonl").exists()
 
 
 def test_dedupe_says_what_repeats_what(tmp_path):

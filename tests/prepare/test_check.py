@@ -41,6 +41,8 @@ def test_clean_file_has_no_warnings(tmp_path):
         ([review(0, reviewer="r2")], "1 response repeats an earlier one in the same conversation"),
         ([review(0, dialogue_id="other")], "1 response repeats"),
         ([review(50, problem=""), review(51, problem="")], "2 responses have no problem"),
+        ([review(50, response=" ")], "1 response is empty"),
+        ([review(50, conversation=[])], "1 response has no conversation before it"),
         ([review(0, problem="other", response="Why?")], "1 conversation stands under more than one problem"),
         ([review(50, levels={})], "1 response has no label"),
         ([review(50, levels={"engagement": "Good"})], "engagement is labelled on 1 of 41 judged responses only"),

@@ -146,6 +146,13 @@ def test_folds_are_equal_and_together_the_whole(tmp_path):
     )
 
 
+def test_parts_of_an_earlier_split_do_not_stay_behind(tmp_path):
+    write_records(tmp_path / "in.jsonl", reviews_of({f"p{n}": 5 for n in range(20)}))
+    split_file(tmp_path / "in.jsonl", tmp_path / "out", folds=4)
+    split_file(tmp_path / "in.jsonl", tmp_path / "out")
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"split.json", *(f"{part}.jsonl" for part in PARTS)}
+
+
 def test_ratios_and_parts_must_be_as_many(tmp_path):
     write_records(tmp_path / "in.jsonl", reviews_of({f"p{n}": 5 for n in range(20)}))
     with pytest.raises(UttaError, match="2 ratios cannot be those of train / validation / test"):

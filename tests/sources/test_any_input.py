@@ -17,6 +17,7 @@ from utta.core.errors import UttaError
 from utta.records.read import Fault, write_records
 from utta.records.record import Record
 from utta.sources import SOURCES, import_records
+from utta.sources.table import Table
 
 MRBENCH = {
     "conversation_id": "c1",
@@ -96,9 +97,8 @@ def damaged(raw, draw):
 
 def nothing_lost(source, kind, file):
     """Read with the source itself and through the import: no traceback, each entry a record or a fault, all writable."""
-    columns = {} if source == "csv" else None
     try:
-        found = import_records(source, [file], kind, columns)
+        found = import_records(source, [file], kind)
     except UttaError as said:
         sentence = str(said)
     else:
@@ -107,7 +107,7 @@ def nothing_lost(source, kind, file):
         assert "\n" not in sentence
         return
     read = SOURCES[source][kind]
-    entries = list(read(file, columns={}, rubric="utta") if source == "csv" else read(file))
+    entries = list(read(file, layout=Table()) if source == "csv" else read(file))
     assert found.entries == len(entries)
     assert all(isinstance(item, Record | Fault) for items in entries for item in items)
     assert sum(map(len, entries)) == len(found.records) + found.merged + len(found.faults)

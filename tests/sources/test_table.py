@@ -5,6 +5,7 @@ import pytest
 
 from utta.core.errors import UttaError
 from utta.sources import import_records
+from utta.sources.table import Table
 
 HEADER = ["Lesson", "Talk", "Reply", "Rating", "Rater", "Mood"]
 ROW = [
@@ -20,11 +21,11 @@ COLUMNS = {
 }  # fmt: skip
 
 
-def brought(tmp_path, *rows, columns=COLUMNS, header=HEADER, encoding="utf-8", **options):
+def brought(tmp_path, *rows, columns=COLUMNS, speakers=None, header=HEADER, encoding="utf-8", **options):
     path = tmp_path / "ratings.csv"
     with open(path, "w", newline="", encoding=encoding) as file:
         csv.writer(file, **options).writerows([header, *rows])
-    return import_records("csv", [path], columns=columns)
+    return import_records("csv", [path], layout=Table(columns, speakers or {}))
 
 
 @pytest.mark.parametrize(("encoding", "delimiter"), [("utf-8", ","), ("utf-8-sig", ";"), ("utf-8", "\t")])
@@ -56,17 +57,31 @@ def test_columns_with_the_names_of_fields_need_no_mapping(tmp_path):
 def test_a_row_that_cannot_be_used_is_put_aside(tmp_path, row, wrong):
     found = brought(tmp_path, row, ROW)
     [fault] = found.faults
-    assert wrong in str(fault) and f"{tmp_path / 'ratings.csv'}: row 1: " in str(fault) and len(found.records) == 1
+    assert wrong in str(fault) and f"{tmp_path / 'ratings.csv'}:2: " in str(fault) and len(found.records) == 1
 
 
 def test_a_row_in_another_encoding_is_put_aside(tmp_path):
     found = brought(tmp_path, ROW)
     with open(tmp_path / "ratings.csv", "ab") as file:
         file.write(",".join(["p", "Student: é", "Réponse", "Good", "A", ""]).encode("latin-1") + b"\n")
-    found = import_records("csv", [tmp_path / "ratings.csv"], columns=COLUMNS)
-    assert len(found.records) == 1 and "row 2: the row is not UTF-8 text; save the file as UTF-8" in str(
-        found.faults[0]
-    )
+    found = import_records("csv", [tmp_path / "ratings.csv"], layout=Table(COLUMNS))
+    assert len(found.records) == 1  # the good row's conversation has two line breaks
+    assert str(found.faults[0]).endswith("ratings.csv:5: the row is not UTF-8 text; save the file as UTF-8")
+
+
+def test_a_name_that_is_nobodys_is_asked_for(tmp_path):
+    row = [ROW[0], "Ms Lee: So?\nTom: 5\nAnswer: 5", *ROW[2:]]
+    [fault] = brought(tmp_path, row, ROW).faults
+    assert "a line by 'Ms Lee', who is neither student nor teacher here; say who it is with --speaker" in str(fault)
+    [review] = brought(tmp_path, row, speakers={"ms lee": "teacher", "Tom": "student", "Answer": ""}).records
+    assert [(t.speaker, t.utterance) for t in review.conversation] == [("teacher", "So?"), ("student", "5\nAnswer: 5")]
+
+
+@pytest.mark.parametrize("raw", ["a,response\n".encode("utf-16"), "Répo,response\n".encode("latin-1"), b"PK\x03\x04"])
+def test_a_file_that_is_no_utf8_table_is_one_sentence(tmp_path, raw):
+    (tmp_path / "r.csv").write_bytes(raw)
+    with pytest.raises(UttaError, match=r"is not a table in UTF-8; .* 'CSV UTF-8'"):
+        import_records("csv", [tmp_path / "r.csv"])
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,8 @@ def data() -> None:
               help="What to make of them, where a source has more than one kind.")  # fmt: skip
 @click.option("--column", "columns", multiple=True, metavar="FIELD=COLUMN",
               help="For csv: which column fills a field; levels.accuracy is a criterion's. May be repeated.")  # fmt: skip
+@click.option("--speaker", "speakers", multiple=True, metavar="NAME=WHO",
+              help="For csv: who a name in a conversation is, as in 'Ms Lee=teacher'. May be repeated.")  # fmt: skip
 @click.option("--rubric", default="utta", show_default=True, metavar="ID",
               help="For csv: the rubric of rows that name none.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print the counts as JSON, for a script.")
@@ -38,6 +40,7 @@ def import_(
     out: Path,
     kind: str | None,
     columns: tuple[str, ...],
+    speakers: tuple[str, ...],
     rubric: str,
     as_json: bool,
 ) -> None:
@@ -52,6 +55,12 @@ def import_(
       csv       a table with one judged response in a row             reviews
       utta      UTTA's own files, to check or join them               reviews, dialogues, examples
 
+    \b
+    For csv, FIELD is response, conversation (lines like "Student: 5"), problem, dialogue_id, grade_level, subject,
+    context, responder, reviewer (needed where two people judge one response), rationale, improved_response, rubric,
+    source, licence, consent, or levels.CRITERION. In chat data, user is the student, assistant the AITA, and a first
+    system turn its profile.
+
     A record that stands in several files becomes one. What cannot be used is put aside beside the records and counted.
 
     \b
@@ -59,10 +68,14 @@ def import_(
       utta data import utta data/samples/reviews.jsonl --out reviews.jsonl
       utta data import csv ratings.csv --column response=Reply --column levels.accuracy=Rating --out reviews.jsonl
     """
+    from utta.core.files import refuse_overwriting
     from utta.records.read import put_aside, rejects_note
     from utta.sources import import_records
+    from utta.sources.table import Table
 
-    imported = import_records(source, files, kind, _mapping(columns), rubric)
+    refuse_overwriting(out, files)
+    table = Table(_pairs("column", columns), _pairs("speaker", speakers), rubric)
+    imported = import_records(source, files, kind, table)
     place = put_aside(imported.faults, out.with_name(f"{out.stem}.import-rejects.jsonl"))
     imported.write(out)
     counts = imported.summary()
@@ -290,11 +303,12 @@ def _where_they_part(before: str, after: str) -> tuple[str, str]:
     return before[start : same + 40], after[start : same + 40]
 
 
-def _mapping(columns: tuple[str, ...]) -> dict[str, str]:
-    """Field to column, from FIELD=COLUMN."""
-    if wrong := next((each for each in columns if "=" not in each), None):
-        raise UttaError(f"--column {wrong!r} is not FIELD=COLUMN, for example response=Reply.")
-    return dict((part.strip() for part in each.split("=", 1)) for each in columns)  # type: ignore[misc]
+def _pairs(option: str, given: tuple[str, ...]) -> dict[str, str]:
+    """The two sides of each A=B that was given."""
+    if wrong := next((each for each in given if "=" not in each), None):
+        example = "response=Reply" if option == "column" else "'Ms Lee=teacher'"
+        raise UttaError(f"--{option} {wrong!r} has no '='; give it like --{option} {example}.")
+    return dict((part.strip() for part in each.split("=", 1)) for each in given)  # type: ignore[misc]
 
 
 def _numbers(ratios: str) -> list[float]:

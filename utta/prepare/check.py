@@ -73,7 +73,7 @@ class _Tally:
     """What is counted while the file streams by; what grows with it lies on disk."""
 
     def __init__(self) -> None:
-        self.responses = self.labelled = self.repeats = self.unknown = 0
+        self.responses = self.labelled = self.repeats = self.unknown = self.blank = self.alone = 0
         self.labels: dict[str, Counter[str]] = defaultdict(Counter)
         self.dialogues, self.problems = Store(), Store()
         self._judged, self._about, self._several = Store(), Store(), Store()
@@ -82,6 +82,8 @@ class _Tally:
     def add(self, review: Review) -> None:
         self.responses += 1
         self.labelled += bool(review.levels)
+        self.blank += not review.response.strip()
+        self.alone += not review.conversation
         for criterion, label in review.levels.items():
             self.labels[criterion][label] += 1
         self.dialogues.add(review.dialogue_id)
@@ -106,6 +108,10 @@ class _Tally:
                 f"{_responses(self.repeats, 'repeats', 'repeat')} an earlier one in the same conversation, word for word "
                 f"(the first: {self._first_repeat}); two judgements of one response may disagree."
             )
+        if self.blank:
+            yield f"{_responses(self.blank, 'is', 'are')} empty; if the text got lost, bring it in again."
+        if self.alone:
+            yield f"{_responses(self.alone, 'has', 'have')} no conversation before it; the judge sees the response alone."
         if self.unknown:
             yield (
                 f"{_responses(self.unknown, 'has', 'have')} no problem; a split can only keep their dialogues together."

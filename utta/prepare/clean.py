@@ -17,8 +17,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from utta.core.files import atomic
-from utta.records.read import Fault, put_aside, rejects_note, scan_reviews
+from utta.core.files import atomic, refuse_overwriting
+from utta.records.read import Fault, no_records, put_aside, rejects_note, scan_reviews
 from utta.records.record import Turn
 from utta.records.review import Review
 from utta.sources import Imported
@@ -116,6 +116,7 @@ def clean_file(path: Path, out: Path) -> dict[str, Any]:
     Reviews whose texts become the same are one where their levels agree. What cannot be used is put aside in
     `OUT.rejects.jsonl`. Raises `UttaError` as reading does.
     """
+    refuse_overwriting(out, [path])
     gathered = Imported("reviews")
     counts: Counter[str] = Counter()
     changed = 0
@@ -133,7 +134,10 @@ def clean_file(path: Path, out: Path) -> dict[str, Any]:
             counts.update(done for change in changes for done in change.done)
             fresh = [change for change in changes if change.before not in {each.before for each in shown}]
             shown += fresh[: SHOWN - len(shown)]
-            log.writelines(json.dumps(asdict(change), ensure_ascii=False) + "\n" for change in changes)
+            lines = ({**asdict(change), "new_record_id": review.id} for change in changes)
+            log.writelines(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+        if len(gathered.faults) == gathered.entries:
+            raise no_records(path, gathered.faults)
     gathered.write(out)
     place = put_aside(gathered.faults, out.with_name(f"{out.stem}.rejects.jsonl"))
     summary = gathered.summary()

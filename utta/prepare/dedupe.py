@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from utta.core.errors import UttaError
-from utta.core.files import atomic
+from utta.core.files import atomic, refuse_overwriting
 from utta.core.store import Store
 from utta.records.read import Fault, no_records, put_aside, rejects_note, scan_reviews
 from utta.records.record import content_id
@@ -125,6 +125,7 @@ def dedupe_file(path: Path, out: Path, near: float | None = None) -> dict[str, A
 
     Returns the counts and the first duplicates. Raises `UttaError` as reading does, and for a `near` outside (0, 1].
     """
+    refuse_overwriting(out, [path])
     seen = Seen(near)
     faults: list[Fault] = []
     first: list[dict[str, Any]] = []

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from utta.core.errors import UttaError
-from utta.core.files import sha256, write_json
+from utta.core.files import read_json, sha256, write_json
 from utta.records.read import read_reviews, write_records
 from utta.records.review import Review
 
@@ -134,7 +134,10 @@ def split_file(
         raise UttaError(f"{len(ratios)} ratios cannot be those of {' / '.join(names)}; use 70/10/20.")
     parts = split_by(result.reviews, key, ratios, seed, stratify)
     manifest = out / "split.json"
-    manifest.unlink(missing_ok=True)  # a kill between two parts must not leave a manifest that vouches for both
+    if manifest.is_file():
+        for part in read_json(manifest)["parts"].values():
+            (out / part["file"]).unlink(missing_ok=True)
+        manifest.unlink()  # a kill between two parts must not leave a manifest that vouches for both
     value = {
         "kind": "split",
         "schema_version": 1,

@@ -36,7 +36,8 @@ def stats(path: Path, rubric: Rubric) -> dict[str, Any]:
         if isinstance(item, Fault):
             faults.append(item)
             continue
-        problems.add(item.cluster)
+        if item.problem:
+            problems.add(item.problem)
         lengths[len(item.response.split())] += 1
         for name in SLICES:
             slices[name][getattr(item, name) or "unknown"] += 1

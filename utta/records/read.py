@@ -192,10 +192,10 @@ def read_object(line: bytes, size: int) -> Any:
         raise ValueError(
             f"the line holds {line.count(0)} NUL bytes, as UTF-16 text or a damaged file does; save the file as UTF-8"
         )
-    return json.loads(line.rstrip().decode("utf-8"), object_pairs_hook=_without_repeats)
+    return json.loads(line.rstrip().decode("utf-8"), object_pairs_hook=without_repeats)
 
 
-def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """A JSON object; a field that stands twice is a fault, because one of the two would vanish."""
     fields = dict(pairs)
     if len(fields) < len(pairs):

@@ -7,7 +7,7 @@ write a module and name its functions in `SOURCES`.
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -98,10 +98,9 @@ def import_records(
     source: str,
     files: Sequence[Path],
     kind: str | None = None,
-    columns: Mapping[str, str] | None = None,
-    rubric: str = "utta",
+    layout: table.Table | None = None,
 ) -> Imported:
-    """Read files of one source into records of one kind with distinct ids; `columns` and `rubric` are for tables (csv).
+    """Read files of one source into records of one kind with distinct ids; `layout` is for tables (csv).
 
     A record that stands in several files becomes one: levels and metadata are united. Where they contradict each other,
     the first is kept and the later one is a fault. Raises `UttaError` when the source or kind is unknown, a file cannot be
@@ -109,9 +108,9 @@ def import_records(
     """
     read, kind = _reader(source, kind)
     if source == "csv":
-        read = partial(read, columns=columns or {}, rubric=rubric)
-    elif columns:
-        raise UttaError(f"Columns are named for csv files only, not for {source}.")
+        read = partial(read, layout=layout or table.Table())
+    elif layout and (layout.columns or layout.speakers):
+        raise UttaError(f"Columns and speakers are named for csv files only, not for {source}.")
     imported = Imported(kind)
     good = False
     for file in files:
@@ -147,7 +146,10 @@ def merge(first: R, second: R) -> R | str:
         if isinstance(a, dict) and isinstance(b, dict):
             clash = next((key for key in a if key in b and a[key] != b[key]), None)
             if clash is not None:
-                return _contradiction(first, f"{name}.{clash}", a[clash], b[clash])
+                wrong = _contradiction(first, f"{name}.{clash}", a[clash], b[clash])
+                return (
+                    f"{wrong}; where two people judged it, each needs a name (reviewer)" if name == "levels" else wrong
+                )
             merged[name] = {**a, **b}
         elif a and b and a != b:
             return _contradiction(first, name, a, b)

@@ -1,8 +1,9 @@
 """Dialogues of AI teaching assistants: AITA files (`dialogue_turns`) and chat data (`{"role", "content"}`).
 
-A file is a JSON list or JSON Lines. An AITA dialogue keeps its field names; what UTTA has no field for goes into the
-metadata, of the dialogue or of the turn. Chat data stands under `messages` or is a list of turns itself; a first `system`
-turn is the persona. Speakers are told apart without regard to case; others than those below keep their name.
+A file is a JSON list, one object, or JSON Lines. An AITA dialogue keeps its field names; what UTTA has no field for goes
+into the metadata, of the dialogue or of the turn. Chat data stands under `messages`; a first `system` turn is the persona; of
+contents in parts the texts are taken, and a content of null is nothing said. Speakers are told apart without regard to case;
+others than those below keep their name.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -44,6 +45,9 @@ def _dialogue(entry: dict[str, Any]) -> Sequence[Dialogue]:
         known.setdefault("aita_profile", raw[0].get("content"))
         raw = raw[1:]
     turns = [_turn(turn) for turn in raw]
+    if known.get("kind") != "dialogue" and "id" in known:  # an id of another maker
+        known.setdefault("dialogue_id", str(known["id"]))
+        rest["id"] = known.pop("id")
     known.setdefault("source", "aita")
     known.setdefault("dialogue_id", content_id([[turn.speaker, turn.utterance] for turn in turns]))
     return [Dialogue(**known, dialogue_turns=turns, metadata=rest)]
@@ -52,10 +56,13 @@ def _dialogue(entry: dict[str, Any]) -> Sequence[Dialogue]:
 def _turn(raw: Mapping[str, Any]) -> DialogueTurn:
     named = {"role": "speaker", "content": "utterance"} if "role" in raw else {}
     known, rest = _parted({named.get(key, key): value for key, value in raw.items()}, DialogueTurn)
+    if isinstance(parts := known.get("utterance"), list) and all(isinstance(part, dict) for part in parts):
+        known["utterance"] = "\n".join(str(part["text"]) for part in parts if part.get("type") == "text")
+        rest["content"] = parts
     speaker = known.get("speaker")
     if isinstance(speaker, str):
         known["speaker"] = SPEAKERS.get(speaker.strip().casefold(), speaker)
-    return DialogueTurn(**known, metadata=rest)
+    return DialogueTurn(**{"utterance": "", **known} if "content" in raw else known, metadata=rest)
 
 
 def _parted(entry: Mapping[str, Any], record: type[BaseModel]) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from utta.core.errors import UttaError, shorten
-from utta.records.read import Fault, numbered_lines, plain, read_object
+from utta.records.read import LINE_LIMIT, Fault, numbered_lines, plain, read_object, without_repeats
 from utta.records.record import Record
 
 R = TypeVar("R", bound=Record)
@@ -49,6 +49,9 @@ _KINDS = {str: "text", list: "a list", dict: "an object", int: "a whole number"}
 
 def _entries(path: Path) -> Iterator[tuple[int, Any, str]]:
     """Number, value and unit ("line" or "entry") of each entry."""
+    if (whole := _one_object(path)) is not None:
+        yield 1, whole, "entry"
+        return
     if _starts_with(path) != b"[":
         for number, line, size in numbered_lines(path):
             try:
@@ -66,6 +69,16 @@ def _entries(path: Path) -> Iterator[tuple[int, Any, str]]:
         raise UttaError(f"{path} is not valid JSON ({error}); it may be cut off, so fetch it anew.") from None
     for number, entry in enumerate(entries, start=1):
         yield number, entry, "entry"
+
+
+def _one_object(path: Path) -> Any:
+    """The only object of a file that spreads it over several lines; None for any other file."""
+    if _starts_with(path) != b"{" or path.stat().st_size > LINE_LIMIT:
+        return None
+    try:
+        return json.loads(path.read_bytes().decode("utf-8-sig"), object_pairs_hook=without_repeats)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _starts_with(path: Path) -> bytes:

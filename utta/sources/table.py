@@ -1,10 +1,10 @@
 """Reviews in a table (CSV): one judged response in a row, columns named by the user.
 
-    read(path, {"response": "Reply", "levels.accuracy": "Accuracy (1-5)"}, rubric="utta")
+    read(path, Table({"response": "Reply", "levels.accuracy": "Accuracy (1-5)"}, {"Ms Lee": "teacher"}))
 
 A column that has the name of a field needs no mapping; a level's field is `levels.CRITERION`. A conversation is a cell of
-lines like "Student: …", or JSON turns; without a speaker the whole cell is the student's. Columns that are nowhere named
-go into the metadata. The delimiter (comma, semicolon, tab) is found from the header.
+lines like "Student: …", or JSON turns; without any name before a colon the whole cell is the student's. Columns that are
+nowhere named go into the metadata. The delimiter (comma, semicolon, tab) is found from the header.
 """
 
 import csv
@@ -12,6 +12,7 @@ import json
 import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,33 +27,48 @@ FIELDS = (
     "source", "licence", "dialogue_id", "problem", "grade_level", "subject", "context", "conversation", "response",
     "responder", "reviewer", "rubric", "rationale", "improved_response", "consent",
 )  # fmt: skip
-SPEAKER = re.compile(rf"\s*({'|'.join(SPEAKERS)})\s*:", re.IGNORECASE)
+NAMED = re.compile(r"\s*([^\W\d_][\w .'-]{0,24}?)\s*:(?=\s|$)")
+JSON_TURNS = re.compile(r"\s*\[\s*[\[{\]]")
 ESCAPED = re.compile("[\udc80-\udcff]")  # how bytes that are not UTF-8 come through
 
 
-def read(path: Path, columns: Mapping[str, str], rubric: str) -> Iterator[list[Review | Fault]]:
-    """One list per row: its review, or what is wrong with it.
+@dataclass(frozen=True)
+class Table:
+    """How to read a table: `columns` maps a field to a column, `speakers` a name in a conversation to "student" or
+    "teacher" (nothing: no speaker at all), and `rubric` is the id for rows that name none."""
 
-    `columns` maps a field to a column; `rubric` is the id for rows that name none. Raises `UttaError` when the file cannot
-    be read, a mapped field does not exist, or a mapped column or the response's is missing.
+    columns: Mapping[str, str] = field(default_factory=dict)
+    speakers: Mapping[str, str] = field(default_factory=dict)
+    rubric: str = "utta"
+
+    def who(self, name: str) -> str | None:
+        """Who a name is; None where nobody said."""
+        known = {**SPEAKERS, **{key.casefold(): value for key, value in self.speakers.items()}}
+        return known.get(name.strip().casefold())
+
+
+def read(path: Path, layout: Table) -> Iterator[list[Review | Fault]]:
+    """One list per row: its review, or what is wrong with it; faults name the line on which the row begins.
+
+    Raises `UttaError` when the file cannot be read, a mapped field does not exist, or a mapped column or the response's is
+    missing.
     """
     csv.field_size_limit(LINE_LIMIT)
     try:
         with open(path, encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
             rows = csv.DictReader(file, dialect=_dialect(file.readline()))
             file.seek(0)
-            mapping = _mapping(path, _header(path, rows), columns)
-            number = 0
+            mapping = _mapping(path, _header(path, rows), layout.columns)
             while True:
-                number += 1
+                line = rows.line_num + 1
                 try:
                     row = next(rows, None)
                     if row is None:
                         return
-                    yield [_review(row, mapping, rubric, path.stem)]
+                    yield [_review(row, mapping, layout, path.stem)]
                 except (ValueError, csv.Error) as error:
                     seen = "" if isinstance(error, csv.Error) else _as_written(row)
-                    yield [Fault(str(path), number, plain(error), seen, unit="row")]
+                    yield [Fault(str(path), line, plain(error), seen)]
     except FileNotFoundError:
         raise UttaError(f"There is no file {path}; check the path.") from None
     except OSError as error:
@@ -71,6 +87,8 @@ def _header(path: Path, rows: "csv.DictReader[str]") -> Sequence[str]:
         header = rows.fieldnames or ()
     except csv.Error as error:
         raise UttaError(f"{path} is not a table ({error}); save it as CSV in UTF-8.") from None
+    if any(ESCAPED.search(name) or not name.isprintable() for name in header):
+        raise UttaError(f"{path} is not a table in UTF-8; in a spreadsheet program, save it as 'CSV UTF-8'.")
     twice = next((name for name in header if header.count(name) > 1), None)
     if twice is not None:
         raise UttaError(f"{path} has two columns {shorten(twice)!r}; rename one, or one of the two would be lost.")
@@ -97,7 +115,7 @@ def _mapping(path: Path, header: Sequence[str], columns: Mapping[str, str]) -> d
     return mapping
 
 
-def _review(row: Mapping[str, Any], mapping: Mapping[str, str], rubric: str, stem: str) -> Review:
+def _review(row: Mapping[str, Any], mapping: Mapping[str, str], layout: Table, stem: str) -> Review:
     """The review of one row; raises `ValueError` (pydantic's included)."""
     if None in row:
         raise ValueError(f"the row has more cells than the header, seen {shorten(row[None])!r}")  # type: ignore[index]
@@ -106,11 +124,11 @@ def _review(row: Mapping[str, Any], mapping: Mapping[str, str], rubric: str, ste
         raise ValueError(f"the row has fewer cells than the header: there is none for {short!r}")
     if any(ESCAPED.search(cell or "") for cell in row.values()):
         raise ValueError("the row is not UTF-8 text; save the file as UTF-8")
-    turns = _turns(cells.get("conversation", ""))
+    turns = _turns(cells.get("conversation", ""), layout)
     fields = {name: cell for name, cell in cells.items() if name in FIELDS and name != "conversation" and cell.strip()}
     fields.setdefault("source", stem)
     fields.setdefault("dialogue_id", content_id(spoken(turns)))
-    fields.setdefault("rubric", rubric)
+    fields.setdefault("rubric", layout.rubric)
     fields["response"] = cells["response"]
     levels = {name.removeprefix(LEVELS): cell.strip() for name, cell in cells.items() if name.startswith(LEVELS)}
     used = set(mapping.values())
@@ -122,18 +140,28 @@ def _review(row: Mapping[str, Any], mapping: Mapping[str, str], rubric: str, ste
     )
 
 
-def _turns(cell: str) -> list[Turn]:
-    """The turns of a conversation's cell; a line without a speaker goes on with the turn before it."""
-    if cell.lstrip().startswith("["):
+def _turns(cell: str, layout: Table) -> list[Turn]:
+    """The turns of a conversation's cell; a line without a speaker goes on with the turn before it.
+
+    Raises `ValueError` for a name that is nobody's: taken for text, it would put the teacher's words into the student's mouth.
+    """
+    if JSON_TURNS.match(cell):
         try:
             turns = json.loads(cell)
-            return [Turn(speaker=_speaker(t), utterance=t.get("utterance", t.get("content"))) for t in turns]
+            return [Turn(speaker=_speaker(t, layout), utterance=t.get("utterance", t.get("content"))) for t in turns]
         except (json.JSONDecodeError, AttributeError, RecursionError):
             raise ValueError(f"the conversation is not a JSON list of turns, seen {shorten(cell)!r}") from None
     said: list[tuple[str, list[str]]] = []
     for line in cell.strip().splitlines():
-        if match := SPEAKER.match(line):
-            said.append((SPEAKERS[match[1].casefold()], [line[match.end() :].strip()]))
+        match = NAMED.match(line)
+        who = layout.who(match[1]) if match else ""
+        if match and who is None:
+            raise ValueError(
+                f"the conversation has a line by {match[1]!r}, who is neither student nor teacher here; say who it is "
+                f"with --speaker '{match[1]}=teacher', or '{match[1]}=' if nobody"
+            )
+        if match and who:
+            said.append((who, [line[match.end() :].strip()]))
         elif said:
             said[-1][1].append(line.strip())
         else:
@@ -141,9 +169,9 @@ def _turns(cell: str) -> list[Turn]:
     return [Turn(speaker=speaker, utterance="\n".join(lines).strip()) for speaker, lines in said]
 
 
-def _speaker(turn: Mapping[str, Any]) -> str:
+def _speaker(turn: Mapping[str, Any], layout: Table) -> str:
     name = str(turn.get("speaker", turn.get("role")))
-    return SPEAKERS.get(name.strip().casefold(), name)
+    return layout.who(name) or name
 
 
 def _as_written(row: Mapping[str, Any] | None) -> str:
