@@ -92,8 +92,8 @@ def fit_weights(
     row_counts = draws.counts[:, draws.columns(names)]
     found = np.array([_search(chances, truth * counts[:, None], measure) for counts in row_counts])
     weights = np.exp(np.log(found).mean(0))
-    # Four digits decide the same and can be read in a saved program.
-    return [float(f"{weight:.4g}") for weight in weights / weights.max()]
+    # With four digits a close row may be decided otherwise.
+    return [float(f"{weight:.9g}") for weight in weights / weights.max()]
 
 
 def cross_fitted(
