@@ -153,6 +153,14 @@ def test_parts_of_an_earlier_split_do_not_stay_behind(tmp_path):
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"split.json", *(f"{part}.jsonl" for part in PARTS)}
 
 
+def test_a_manifest_of_another_maker_is_left_alone(tmp_path):
+    write_records(tmp_path / "in.jsonl", reviews_of({f"p{n}": 5 for n in range(20)}))
+    (tmp_path / "split.json").write_text("{}")
+    with pytest.raises(UttaError, match="was not written by a split; give another --out"):
+        split_file(tmp_path / "in.jsonl", tmp_path)
+    assert (tmp_path / "split.json").read_text() == "{}"
+
+
 def test_ratios_and_parts_must_be_as_many(tmp_path):
     write_records(tmp_path / "in.jsonl", reviews_of({f"p{n}": 5 for n in range(20)}))
     with pytest.raises(UttaError, match="2 ratios cannot be those of train / validation / test"):

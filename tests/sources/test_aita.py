@@ -50,11 +50,16 @@ def test_chat_data_is_a_dialogue_with_a_persona(tmp_path):
 
 
 def test_a_chat_keeps_its_own_id_and_the_texts_of_contents_in_parts(tmp_path):
-    parts = [{"type": "text", "text": "Look:"}, {"type": "image_url", "image_url": "x"}, {"type": "text", "text": "5"}]
+    parts = [
+        {"type": "text", "text": "Look:"},
+        {"type": "image_url", "image_url": "x"},
+        {"type": "text", "text": "5"},
+        {"type": "text"},
+    ]
     messages = [{"role": "user", "content": parts}, {"role": "assistant", "content": None, "tool_calls": []}]
     [dialogue] = brought(tmp_path / "c.jsonl", json.dumps({"id": 7, "messages": messages})).records
     assert (dialogue.dialogue_id, dialogue.metadata) == ("7", {"id": 7})
-    assert [t.utterance for t in dialogue.dialogue_turns] == ["Look:\n5", ""]
+    assert [t.utterance for t in dialogue.dialogue_turns] == ["Look:\n5\n", ""]
     assert dialogue.dialogue_turns[0].metadata == {"content": parts}
 
 

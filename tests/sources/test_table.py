@@ -77,6 +77,13 @@ def test_a_name_that_is_nobodys_is_asked_for(tmp_path):
     assert [(t.speaker, t.utterance) for t in review.conversation] == [("teacher", "So?"), ("student", "5\nAnswer: 5")]
 
 
+def test_a_speaker_is_student_teacher_or_nobody():
+    with pytest.raises(
+        UttaError, match="The speaker 'Ms Lee' is to be 'techer'; it can be student, teacher, or nothing"
+    ):
+        Table(speakers={"Ms Lee": "techer"})
+
+
 @pytest.mark.parametrize("raw", ["a,response\n".encode("utf-16"), "Répo,response\n".encode("latin-1"), b"PK\x03\x04"])
 def test_a_file_that_is_no_utf8_table_is_one_sentence(tmp_path, raw):
     (tmp_path / "r.csv").write_bytes(raw)

@@ -200,7 +200,8 @@ def patterns_(file: Path, as_json: bool) -> None:
 def clean_(file: Path, out: Path, as_json: bool) -> None:
     """Mend the texts of a FILE of reviews: Unicode, white space, control characters, speakers' names, wrapping.
 
-    Never changes words, numbers or punctuation. Every change, before and after, goes to OUT.changes.jsonl beside OUT.
+    A speaker's name before the own words goes, and wrapping like "Response:"; no other word, number or punctuation mark
+    does. Every change, before and after, goes to OUT.changes.jsonl beside OUT.
 
     \b
     Example:

@@ -27,10 +27,10 @@ def plan(asked: Asked) -> dict[str, Any]:
     )
     tokens = sum(item.group.tokens for item in train)
     longest = max(len(prompt) for item in train for row in item.group.rows for prompt in row.prompts)
-    speeds = _speeds(model, _typical(train), asked.recipe.batch)
+    costs = _costs(model, _typical(train), asked.recipe.batch)
     scored = sum(item.group.tokens for item in validation)
-    seconds = tokens / speeds.first + (asked.recipe.epochs - 1) * tokens / speeds.later
-    seconds += scored / speeds.freezing + asked.recipe.epochs * scored / speeds.scoring
+    seconds = tokens * (costs.first + (asked.recipe.epochs - 1) * costs.later)
+    seconds += scored * (costs.freezing + asked.recipe.epochs * costs.scoring)
     return {
         "training_responses": len(prepared.train),
         "validation_responses": len(prepared.validation),
@@ -46,9 +46,9 @@ def plan(asked: Asked) -> dict[str, Any]:
 
 
 @dataclass
-class Speeds:
-    """Tokens per second of a training step in the first epoch and later, of a pass that scores, and of what the frozen
-    layers add to it the first time."""
+class Costs:
+    """Seconds per token of a training step in the first epoch and later, of a pass that scores, and of what the frozen
+    layers add to it the first time (nothing where none is frozen)."""
 
     first: float
     later: float
@@ -62,7 +62,7 @@ def _typical(items: Sequence[Item], count: int = 8) -> list[Item]:
     return [by_length[(2 * i + 1) * len(items) // (2 * count)] for i in range(count)]
 
 
-def _speeds(model: Any, items: list[Item], batch: int) -> Speeds:
+def _costs(model: Any, items: list[Item], batch: int) -> Costs:
     """Measured on this machine in steps of `batch` items; the first step warms up and is not counted."""
     device = next(model.parameters()).device
     tokens = sum(item.group.tokens for item in items)
@@ -87,4 +87,4 @@ def _speeds(model: Any, items: list[Item], batch: int) -> Speeds:
         with torch.no_grad():
             score = seconds(lambda step: batch_loss(model, step, frozen))
         advance()
-    return Speeds(tokens / (begin + train), tokens / train, tokens / score, tokens / begin)
+    return Costs((begin + train) / tokens, train / tokens, score / tokens, begin / tokens)

@@ -8,7 +8,7 @@ takes something back, and whether the answer changes. They say nothing about wha
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -45,6 +45,10 @@ def patterns(dialogues: Iterable[Dialogue]) -> dict[str, dict[str, Any]]:
     (`question_rate`) and that take something back (`self_correction_rate`); `answer_changes`, how often in a dialogue the
     last number of a turn is not that of the turn before (mean; turns without a number are passed over).
     """
+    return _summaries(_gathered(dialogues))
+
+
+def _gathered(dialogues: Iterable[Dialogue]) -> dict[str, _Talk]:
     talks: dict[str, _Talk] = defaultdict(_Talk)
     for dialogue in dialogues:
         talk = talks[_profile(dialogue)]
@@ -54,6 +58,10 @@ def patterns(dialogues: Iterable[Dialogue]) -> dict[str, dict[str, Any]]:
         talk.takes_back += sum(bool(TAKES_BACK.search(text)) for text in said)
         answers = [found[-1].replace(",", "") for text in said if (found := NUMBER.findall(text))]
         talk.changes.append(sum(a != b for a, b in pairwise(answers)))
+    return talks
+
+
+def _summaries(talks: dict[str, _Talk]) -> dict[str, dict[str, Any]]:
     most = sorted(talks.items(), key=lambda item: (-len(item[1].changes), item[0]))
     return {profile: _summary(talk) for profile, talk in most}
 
@@ -80,10 +88,22 @@ def _summary(talk: _Talk) -> dict[str, Any]:
 def patterns_of(path: Path) -> dict[str, Any]:
     """The patterns of a file of dialogues, over all of them (`all`) and by `profiles`; lines that cannot be used are
     counted as `rejects`. Raises `UttaError` when the file cannot be read or holds no good dialogue."""
-    items = list(scan_records(path, Dialogue))
-    dialogues = [item for item in items if isinstance(item, Dialogue)]
-    faults = [item for item in items if isinstance(item, Fault)]
-    if not dialogues:
+    faults: list[Fault] = []
+
+    def good() -> Iterator[Dialogue]:
+        for item in scan_records(path, Dialogue):
+            if isinstance(item, Fault):
+                faults.append(item)
+            else:
+                yield item
+
+    talks = _gathered(good())
+    if not talks:
         raise no_records(path, faults, Dialogue)
-    alike = [d.model_copy(update={"student_profile": "all"}) for d in dialogues]
-    return {"file": str(path), "rejects": len(faults), **patterns(alike), "profiles": patterns(dialogues)}
+    whole = _Talk()
+    for talk in talks.values():
+        whole.words += talk.words
+        whole.asks += talk.asks
+        whole.takes_back += talk.takes_back
+        whole.changes += talk.changes
+    return {"file": str(path), "rejects": len(faults), "all": _summary(whole), "profiles": _summaries(talks)}

@@ -135,8 +135,11 @@ def split_file(
     parts = split_by(result.reviews, key, ratios, seed, stratify)
     manifest = out / "split.json"
     if manifest.is_file():
-        for part in read_json(manifest)["parts"].values():
-            (out / part["file"]).unlink(missing_ok=True)
+        before = read_json(manifest)
+        if not isinstance(before, dict) or before.get("kind") != "split":
+            raise UttaError(f"{manifest} was not written by a split; give another --out.")
+        for name in before["parts"]:
+            (out / f"{name}.jsonl").unlink(missing_ok=True)
         manifest.unlink()  # a kill between two parts must not leave a manifest that vouches for both
     value = {
         "kind": "split",

@@ -82,11 +82,11 @@ class Imported:
             counts["labelled"] += bool(record.get("levels"))
             labels.update(record.get("levels", {}).keys())
         found = {"entries": self.entries, "dialogues": len(dialogues), "problems": len(problems)}
-        size = len(self._lines)
+        size, labelled = len(self._lines), counts["labelled"]
+        held: dict[str, Any]
         match self.kind:
             case "reviews":
-                held = {"responses": size, "labelled": counts["labelled"], "unlabelled": size - counts["labelled"]}
-                held |= {"labels": dict(labels)}  # type: ignore[dict-item]
+                held = {"responses": size, "labelled": labelled, "unlabelled": size - labelled, "labels": dict(labels)}
             case "dialogues":
                 held = {"dialogues": size, "turns": counts["turns"]}
             case _:

@@ -57,7 +57,7 @@ def _turn(raw: Mapping[str, Any]) -> DialogueTurn:
     named = {"role": "speaker", "content": "utterance"} if "role" in raw else {}
     known, rest = _parted({named.get(key, key): value for key, value in raw.items()}, DialogueTurn)
     if isinstance(parts := known.get("utterance"), list) and all(isinstance(part, dict) for part in parts):
-        known["utterance"] = "\n".join(str(part["text"]) for part in parts if part.get("type") == "text")
+        known["utterance"] = "\n".join(str(part.get("text", "")) for part in parts if part.get("type") == "text")
         rest["content"] = parts
     speaker = known.get("speaker")
     if isinstance(speaker, str):

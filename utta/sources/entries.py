@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from utta.core.errors import UttaError, shorten
-from utta.records.read import LINE_LIMIT, Fault, numbered_lines, plain, read_object, without_repeats
+from utta.records.read import KEPT_OF_LONG_LINE, LINE_LIMIT, Fault, numbered_lines, plain, read_object, without_repeats
 from utta.records.record import Record
 
 R = TypeVar("R", bound=Record)
@@ -49,31 +49,29 @@ _KINDS = {str: "text", list: "a list", dict: "an object", int: "a whole number"}
 
 def _entries(path: Path) -> Iterator[tuple[int, Any, str]]:
     """Number, value and unit ("line" or "entry") of each entry."""
-    if (whole := _one_object(path)) is not None:
+    start = _starts_with(path)
+    if start == b"[":
+        try:
+            entries = json.loads(path.read_bytes().decode("utf-8-sig"))
+        except (ValueError, RecursionError) as error:
+            raise UttaError(f"{path} is not valid JSON ({error}); it may be cut off, so fetch it anew.") from None
+        for number, entry in enumerate(entries, start=1):
+            yield number, entry, "entry"
+    elif start == b"{" and (whole := _one_object(path)) is not None:
         yield 1, whole, "entry"
-        return
-    if _starts_with(path) != b"[":
+    else:
         for number, line, size in numbered_lines(path):
             try:
-                yield number, read_object(line, size), "line"
+                entry = read_object(line, size)
             except (ValueError, RecursionError) as error:
-                yield (
-                    number,
-                    Fault(str(path), number, plain(error), line[:1000].decode("utf-8", "backslashreplace")),
-                    "line",
-                )
-        return
-    try:
-        entries = json.loads(path.read_bytes().decode("utf-8-sig"))
-    except (ValueError, RecursionError) as error:
-        raise UttaError(f"{path} is not valid JSON ({error}); it may be cut off, so fetch it anew.") from None
-    for number, entry in enumerate(entries, start=1):
-        yield number, entry, "entry"
+                raw = line[:KEPT_OF_LONG_LINE].decode("utf-8", "backslashreplace")
+                entry = Fault(str(path), number, plain(error), raw)
+            yield number, entry, "line"
 
 
 def _one_object(path: Path) -> Any:
-    """The only object of a file that spreads it over several lines; None for any other file."""
-    if _starts_with(path) != b"{" or path.stat().st_size > LINE_LIMIT:
+    """The only object of a file, which may spread it over several lines; None where there are several or it is broken."""
+    if path.stat().st_size > LINE_LIMIT:
         return None
     try:
         return json.loads(path.read_bytes().decode("utf-8-sig"), object_pairs_hook=without_repeats)

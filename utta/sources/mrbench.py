@@ -24,6 +24,7 @@ from utta.records.read import Fault, plain_faults
 from utta.records.record import Turn
 from utta.records.review import Review
 from utta.sources import problems
+from utta.sources.entries import as_written
 
 LICENCE = "CC BY-SA 4.0"
 REPLIES = ("tutor_responses", "anno_llm_responses")
@@ -45,8 +46,7 @@ def read(path: Path) -> Iterator[list[Review | Fault]]:
         items: list[Review | Fault] = []
         for result, raw in _reviews(entry, judged):
             if isinstance(result, str):
-                text = json.dumps(raw, ensure_ascii=False).encode("utf-8", "backslashreplace").decode()
-                items.append(Fault(str(path), number, result, text, unit="entry"))
+                items.append(Fault(str(path), number, result, as_written(raw), unit="entry"))
             else:
                 items.append(result)
         yield items

@@ -21,12 +21,10 @@ from utta.records.read import LINE_LIMIT, Fault, plain
 from utta.records.record import Turn, content_id, spoken
 from utta.records.review import Review
 from utta.sources.aita import SPEAKERS
+from utta.sources.entries import as_written
 
 LEVELS = "levels."
-FIELDS = (
-    "source", "licence", "dialogue_id", "problem", "grade_level", "subject", "context", "conversation", "response",
-    "responder", "reviewer", "rubric", "rationale", "improved_response", "consent",
-)  # fmt: skip
+FIELDS = [name for name in Review.model_fields if name not in ("kind", "schema_version", "id", "levels", "metadata")]
 NAMED = re.compile(r"\s*([^\W\d_][\w .'-]{0,24}?)\s*:(?=\s|$)")
 JSON_TURNS = re.compile(r"\s*\[\s*[\[{\]]")
 ESCAPED = re.compile("[\udc80-\udcff]")  # how bytes that are not UTF-8 come through
@@ -41,10 +39,16 @@ class Table:
     speakers: Mapping[str, str] = field(default_factory=dict)
     rubric: str = "utta"
 
+    def __post_init__(self) -> None:
+        for name, who in self.speakers.items():
+            if who not in ("student", "teacher", ""):
+                raise UttaError(f"The speaker {name!r} is to be {who!r}; it can be student, teacher, or nothing.")
+
     def who(self, name: str) -> str | None:
         """Who a name is; None where nobody said."""
-        known = {**SPEAKERS, **{key.casefold(): value for key, value in self.speakers.items()}}
-        return known.get(name.strip().casefold())
+        wanted = name.strip().casefold()
+        own = (who for each, who in self.speakers.items() if each.casefold() == wanted)
+        return next(own, SPEAKERS.get(wanted))
 
 
 def read(path: Path, layout: Table) -> Iterator[list[Review | Fault]]:
@@ -67,7 +71,7 @@ def read(path: Path, layout: Table) -> Iterator[list[Review | Fault]]:
                         return
                     yield [_review(row, mapping, layout, path.stem)]
                 except (ValueError, csv.Error) as error:
-                    seen = "" if isinstance(error, csv.Error) else _as_written(row)
+                    seen = "" if isinstance(error, csv.Error) else as_written(row)
                     yield [Fault(str(path), line, plain(error), seen)]
     except FileNotFoundError:
         raise UttaError(f"There is no file {path}; check the path.") from None
@@ -172,7 +176,3 @@ def _turns(cell: str, layout: Table) -> list[Turn]:
 def _speaker(turn: Mapping[str, Any], layout: Table) -> str:
     name = str(turn.get("speaker", turn.get("role")))
     return layout.who(name) or name
-
-
-def _as_written(row: Mapping[str, Any] | None) -> str:
-    return json.dumps(row, ensure_ascii=False, default=str).encode("utf-8", "backslashreplace").decode()
