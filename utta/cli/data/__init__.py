@@ -1,0 +1,16 @@
+"""`utta data`: the commands that bring records in, look them through and make them ready."""
+
+import click
+
+from utta.cli.data.bring import import_
+from utta.cli.data.look import check_, patterns_, stats_
+from utta.cli.data.mend import clean_, dedupe_, split_
+
+
+@click.group()
+def data() -> None:
+    """Bring expert reviews in, check them, and split them by problem."""
+
+
+for command in (import_, check_, stats_, patterns_, clean_, dedupe_, split_):
+    data.add_command(command)

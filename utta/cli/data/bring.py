@@ -1,0 +1,89 @@
+"""`utta data import`: other people's files become records."""
+
+from pathlib import Path
+
+import click
+
+from utta.cli.data.show import print_counts, print_json, print_table, printable
+from utta.core.errors import UttaError
+
+
+@click.command("import")
+@click.argument("source")
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE...")
+@click.option(
+    "--out", required=True, type=click.Path(path_type=Path), metavar="FILE", help="The reviews, as JSON Lines."
+)
+@click.option("--as", "kind", type=click.Choice(["reviews", "dialogues", "examples"]),
+              help="What to make of them, where a source has more than one kind.")  # fmt: skip
+@click.option("--column", "columns", multiple=True, metavar="FIELD=COLUMN",
+              help="For csv: which column fills a field; levels.accuracy is a criterion's. May be repeated.")  # fmt: skip
+@click.option("--speaker", "speakers", multiple=True, metavar="NAME=WHO",
+              help="For csv: who a name in a conversation is, as in 'Ms Lee=teacher'. May be repeated.")  # fmt: skip
+@click.option("--rubric", default="utta", show_default=True, metavar="ID",
+              help="For csv: the rubric of rows that name none.")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print the counts as JSON, for a script.")
+def import_(
+    source: str,
+    files: tuple[Path, ...],
+    out: Path,
+    kind: str | None,
+    columns: tuple[str, ...],
+    speakers: tuple[str, ...],
+    rubric: str,
+    as_json: bool,
+) -> None:
+    """Turn the FILEs of a SOURCE into records: reviews, dialogues or teaching examples.
+
+    \b
+    SOURCE      what the files are                                    kinds, the first unless --as says otherwise
+      mrbench   MRBench V1, V2, V3, or V3 without labels              reviews
+      bridge    Bridge: tutoring chats with experts' replies          examples, dialogues, reviews
+      mathdial  MathDial: teachers and a simulated student            dialogues
+      aita      AITA dialogues, or chat data with role and content    dialogues
+      csv       a table with one judged response in a row             reviews
+      utta      UTTA's own files, to check or join them               reviews, dialogues, examples
+
+    \b
+    For csv, FIELD is response, conversation (lines like "Student: 5"), problem, dialogue_id, grade_level, subject,
+    context, responder, reviewer (needed where two people judge one response), rationale, improved_response, rubric,
+    source, licence, consent, or levels.CRITERION. In chat data, user is the student, assistant the AITA, and a first
+    system turn its profile.
+
+    A record that stands in several files becomes one. What cannot be used is put aside beside the records and counted.
+
+    \b
+    Example:
+      utta data import utta data/samples/reviews.jsonl --out reviews.jsonl
+      utta data import csv ratings.csv --column response=Reply --column levels.accuracy=Rating --out reviews.jsonl
+    """
+    from utta.core.files import refuse_overwriting
+    from utta.records.read import put_aside, rejects_note
+    from utta.sources import import_records
+    from utta.sources.table import Table
+
+    refuse_overwriting(out, files)
+    table = Table(_pairs("column", columns), _pairs("speaker", speakers), rubric)
+    imported = import_records(source, files, kind, table)
+    place = put_aside(imported.faults, out.with_name(f"{out.stem}.import-rejects.jsonl"))
+    imported.write(out)
+    counts = imported.summary()
+    if as_json:
+        rejects_file = str(place) if place else None
+        asked = {"source": source, "kind": imported.kind, "files": [str(file) for file in files], "out": str(out)}
+        print_json({**asked, **counts, "rejects_file": rejects_file})
+        return
+    print_counts(counts, ("entries", "dialogues", "problems", "turns", "examples", "responses", "unlabelled", "merged"))
+    if counts.get("labels"):
+        print_table(("criterion", "labels"), [(criterion, n) for criterion, n in counts["labels"].items()])
+    if note := rejects_note([str(fault) for fault in imported.faults], place):
+        click.echo(printable(note))
+    click.echo(f"Wrote {out}")
+
+
+def _pairs(option: str, given: tuple[str, ...]) -> dict[str, str]:
+    """The two sides of each A=B that was given."""
+    if wrong := next((each for each in given if "=" not in each), None):
+        example = "response=Reply" if option == "column" else "'Ms Lee=teacher'"
+        raise UttaError(f"--{option} {wrong!r} has no '='; give it like --{option} {example}.")
+    return dict((part.strip() for part in each.split("=", 1)) for each in given)  # type: ignore[misc]
