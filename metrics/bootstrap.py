@@ -193,6 +193,19 @@ def percentile_interval(value: float, drawn: Floats, level: float = 0.95) -> Int
     return Interval(float(value), float(low), float(high))
 
 
+def ratio(draws: Draws, clusters: Sequence[Hashable], above: ArrayLike, below: ArrayLike) -> tuple[float, Floats]:
+    """The sum of `above [n]` over that of `below [n]`, and the same in each draw `[samples]`; nan where `below` sums to 0.
+
+    With rows that count from fewer than two clusters there is nothing to redraw, and all draws are nan.
+    """
+    columns = draws.columns(clusters)
+    sums = [np.bincount(columns, np.asarray(part, dtype=np.float64), len(draws.names)) for part in (above, below)]
+    value = float(tables.divide(sums[0].sum(), sums[1].sum()))
+    if np.count_nonzero(sums[1]) < 2:
+        return value, np.full(len(draws.counts), np.nan)
+    return value, tables.divide(draws.counts @ sums[0], draws.counts @ sums[1])
+
+
 def cluster_bootstrap(
     statistic: Callable[[NDArray[np.int64]], Mapping[str, float]],
     clusters: Sequence[Hashable],

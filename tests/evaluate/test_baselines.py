@@ -66,6 +66,7 @@ def test_the_reported_baseline_is_the_references(parts):
             "level": int(np.argmax(p)),
             "label": labels[int(np.argmax(p))],
             "probabilities": dict(zip(labels, p, strict=True)),
+            "confidence": max(p),
         }
     found = figures(rubric, test, answers, train)
     criterion = rubric.criterion("engagement")

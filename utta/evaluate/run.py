@@ -17,10 +17,11 @@ from utta.core.errors import UttaError
 from utta.core.files import JsonLines, read_json, sha256, write_json
 from utta.core.paths import home
 from utta.core.runs import claim
+from utta.evaluate.answers import by_decision
 from utta.evaluate.gates import judge_gates, parse_gate
 from utta.evaluate.open import open_on, read, refuse_leak, with_labels
 from utta.evaluate.predict import predict, read_predictions
-from utta.evaluate.results import by_decision, comparison, figures
+from utta.evaluate.results import comparison, figures
 from utta.programs.folder import Program, now, versions
 from utta.records.read import scan_reviews
 from utta.records.review import Review
