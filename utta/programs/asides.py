@@ -11,6 +11,7 @@ decoded. What is said in other words gets through: `utta evaluate --edge-cases` 
 
 import base64
 import binascii
+import json
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
@@ -28,6 +29,10 @@ WORD = re.compile(r"\w")
 MARKUP = re.compile(
     r"<\||\|>|\[/?INST\]|<</?SYS>>|<!|-->|^\W*(?:system|judge)\W*$|</?(?:system|assistant|instructions?|judge|scores?|ratings?)\b",
     re.I,
+)
+CODE = re.compile(
+    r"[{\[]\s*[\"'][\w -]+[\"']\s*:|</?[a-z][\w-]*[^<>]*>|/\*|\*/|\w+_\w+\s*[=:]|\w\s*=\s*[\"']"
+    r"|^\s*(?:>>>|\$|#|const|def|return|select)\s"
 )
 PIECE = re.compile(r"[^.!?;\n。！？；]+[.!?;。！？；]*[\"')\]}>*]*[ \t]*|[.!?;\n。！？；\s]+")
 BASE64 = re.compile(r"[A-Za-z0-9+/]{20,}={0,2}")
@@ -54,6 +59,13 @@ def without_asides(text: str, rubric: Rubric) -> str:
     ).strip()
 
 
+@cache
+def example_asides() -> list[str]:
+    """Asides of many kinds, written for the project."""
+    lines = (data_dir() / "asides.jsonl").read_text(encoding="utf-8").splitlines()
+    return [json.loads(line)["text"] for line in lines]
+
+
 def is_aside(piece: str, rubric: Rubric) -> bool:
     """Whether a sentence or line speaks to the judge."""
     return bool(MARKUP.search(piece)) or any(_weight(reading, rubric) >= ENOUGH for reading in _readings(piece))
@@ -67,7 +79,10 @@ def _readings(piece: str) -> Iterator[str]:
     """What the piece may say: as it stands, with look-alikes replaced, with spaced letters joined, decoded."""
     plain = INVISIBLE.sub("", unicodedata.normalize("NFKC", piece)).casefold()
     joined = SPACED.sub(lambda match: re.sub(r"\W|_", "", match[0]), plain)
-    yield from dict.fromkeys((plain, plain.translate(LOOK_ALIKES), joined, joined.translate(LOOK_ALIKES), plain[::-1]))
+    words = re.sub(r"[_-]", " ", plain)
+    yield from dict.fromkeys(
+        (plain, words, plain.translate(LOOK_ALIKES), joined, joined.translate(LOOK_ALIKES), plain[::-1])
+    )
     for code in BASE64.findall(piece):
         try:
             yield base64.b64decode(code + "=" * (-len(code) % 4)).decode().casefold()
