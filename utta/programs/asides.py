@@ -14,7 +14,8 @@ import binascii
 import json
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Set
+from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
 
@@ -34,6 +35,9 @@ CODE = re.compile(
     r"[{\[]\s*[\"'][\w -]+[\"']\s*:|</?[a-z][\w-]*[^<>]*>|/\*|\*/|\w+_\w+\s*[=:]|\w\s*=\s*[\"']"
     r"|^\s*(?:>>>|\$|#|const|def|return|select)\s"
 )
+CODE_WEIGHT = 2
+TOKEN = re.compile(r"[\w'’+/]+")
+CHINESE = re.compile(r"[\u3400-\u9fff]")
 PIECE = re.compile(r"[^.!?;\n。！？；]+[.!?;。！？；]*[\"')\]}>*]*[ \t]*|[.!?;\n。！？；\s]+")
 BASE64 = re.compile(r"[A-Za-z0-9+/]{20,}={0,2}")
 INVISIBLE = re.compile(r"[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff\U000e0000-\U000e007f]")
@@ -91,37 +95,54 @@ def _readings(piece: str) -> Iterator[str]:
 
 
 def _weight(reading: str, rubric: Rubric) -> int:
+    words = set(TOKEN.findall(reading))
     names, plain_names, labels = _own_words(rubric)
-    if names.search(reading):
+    if names.stands_in(words, reading):
         return ENOUGH
-    named = bool(plain_names.search(reading))
-    return (
-        2 * named + (named and bool(labels.search(reading))) + sum(w for w, words in _signs() if words.search(reading))
-    )
+    named = plain_names.stands_in(words, reading)
+    own = plain_names.weight * named + (named and labels.stands_in(words, reading))
+    code = CODE_WEIGHT * bool(CODE.search(reading))
+    return own + code + sum(sign.weight for sign in _signs() if sign.stands_in(words, reading))
+
+
+@dataclass(frozen=True)
+class Sign:
+    """What a piece may speak of: any of the words, of the beginnings of words, or of the phrases (Chinese among them, which
+    is written without spaces)."""
+
+    weight: int
+    words: frozenset[str]
+    beginnings: tuple[str, ...]
+    phrases: tuple[str, ...]
+
+    @classmethod
+    def of(cls, terms: Iterable[str], weight: int) -> "Sign":
+        """A sign from terms as they are written in the file: a `*` stands for any ending."""
+        terms = [unicodedata.normalize("NFKC", term).casefold() for term in terms]
+        words = [term for term in terms if TOKEN.fullmatch(term) and not CHINESE.search(term)]
+        beginnings = [term[:-1] for term in terms if term.endswith("*")]
+        phrases = [term for term in terms if term not in words and not term.endswith("*")]
+        return cls(weight, frozenset(words), tuple(beginnings), tuple(phrases))
+
+    def stands_in(self, words: Set[str], reading: str) -> bool:
+        """Whether a reading with these words holds the sign."""
+        return (
+            not self.words.isdisjoint(words)
+            or any(word.startswith(self.beginnings) for word in words)
+            or any(phrase in reading for phrase in self.phrases)
+        )
 
 
 @cache
-def _signs() -> list[tuple[int, re.Pattern[str]]]:
+def _signs() -> list[Sign]:
     signs = yaml.safe_load((data_dir() / "asides.yaml").read_text(encoding="utf-8"))
-    return [(sign["weight"], _any_of(sign["words"])) for sign in signs]
+    return [Sign.of(sign["words"], sign["weight"]) for sign in signs]
 
 
 @cache
-def _own_words(rubric: Rubric) -> tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str]]:
+def _own_words(rubric: Rubric) -> tuple[Sign, Sign, Sign]:
     """The rubric's ids that no teacher would say, those that are plain words, and its labels."""
     ids = [criterion.id for criterion in rubric.criteria]
-    joined = [name for name in ids if "_" in name]
+    labels = [label for criterion in rubric.criteria for label in criterion.labels]
     plain = [name.replace("_", " ") for name in ids]
-    labels = {label for criterion in rubric.criteria for label in criterion.labels}
-    return _any_of(joined), _any_of(plain), _any_of(sorted(labels))
-
-
-def _any_of(words: Sequence[str]) -> re.Pattern[str]:
-    """Any of the words, whole; a `*` at the end stands for any ending. Chinese is written without spaces."""
-    parts = []
-    for word in words:
-        word = unicodedata.normalize("NFKC", word).casefold()
-        bare = re.escape(word.removesuffix("*"))
-        whole = bare if not word.isascii() and not word[0].isascii() and ord(word[0]) > 0x3000 else rf"(?<!\w){bare}"
-        parts.append(whole + (r"\w*" if word.endswith("*") else "" if whole == bare else r"(?!\w)"))
-    return re.compile("|".join(parts) or r"(?!)")
+    return Sign.of([name for name in ids if "_" in name], ENOUGH), Sign.of(plain, 2), Sign.of(labels, 1)
