@@ -81,7 +81,9 @@ def _record(task: Task, names: Mapping[str, str], judge: str) -> dict[str, Any]:
     reviewers = {_user_id(answer.reviewer): answer.reviewer for answer in task.answers}
     meta = {**task.kept, "reviewers": reviewers, "questions": {name: id for id, name in names.items()}}
     shown = task.shown
-    shown["conversation"] = "\n\n".join(f"{turn['speaker'].capitalize()}: {turn['utterance']}" for turn in shown["conversation"])
+    shown["conversation"] = "\n\n".join(
+        f"{turn['speaker'].capitalize()}: {turn['utterance']}" for turn in shown["conversation"]
+    )
     responses: dict[str, list[dict[str, str]]] = {}
     for answer in task.answers:
         said = {names[criterion]: label for criterion, label in answer.levels.items()} | dict(answer.texts)
@@ -107,7 +109,12 @@ def _record(task: Task, names: Mapping[str, str], judge: str) -> dict[str, Any]:
 def _settings(rubric: Rubric, names: Mapping[str, str], required: set[str]) -> dict[str, Any]:
     """The data set's settings: a field for all that is shown, a question for each criterion and text."""
     fields = [
-        {"name": name, "title": title, "required": name in ALWAYS_THERE, "settings": {"type": "text", "use_markdown": False}}
+        {
+            "name": name,
+            "title": title,
+            "required": name in ALWAYS_THERE,
+            "settings": {"type": "text", "use_markdown": False},
+        }
         for name, title in SHOWN.items()
     ]
     questions = [_question(criterion, names[criterion.id], criterion.id in required) for criterion in rubric.criteria]
@@ -170,7 +177,8 @@ def _by_user(record: Mapping[str, Any]) -> dict[Any, list[tuple[str, dict[str, A
 
 def _review(kept: Mapping[str, Any], user: str, responses: Sequence[tuple[str, dict[str, Any]]]) -> Review:
     """The review of one user; raises `ValueError` (pydantic's included)."""
-    questions, reviewers = (field({"questions": {}, "reviewers": {}, **kept}, name, dict) for name in ("questions", "reviewers"))
+    known = {"questions": {}, "reviewers": {}, **kept}
+    questions, reviewers = field(known, "questions", dict), field(known, "reviewers", dict)
     levels: dict[str, Any] = {}
     texts: dict[str, Any] = {}
     for question, response in responses:

@@ -51,7 +51,9 @@ def _rows(path: Path) -> Iterator[Any]:
     except (UttaError, GeneratorExit):
         raise
     except Exception as error:  # the library raises many kinds: no such id, a missing file, a damaged one
-        raise UttaError(f"The data set {path} cannot be read ({type(error).__name__}: {shorten(error, 200)}).") from None
+        raise UttaError(
+            f"The data set {path} cannot be read ({type(error).__name__}: {shorten(error, 200)})."
+        ) from None
 
 
 def _parted(path: Path) -> tuple[Path, str]:
@@ -73,7 +75,9 @@ def _hub(name: str) -> Any:
     from huggingface_hub import HfApi
 
     try:
-        HfApi().dataset_info(name, timeout=HUB_SECONDS)  # reading itself would wait for ever for a hub that does not answer
+        HfApi().dataset_info(
+            name, timeout=HUB_SECONDS
+        )  # reading itself would wait for ever for a hub that does not answer
     except Exception as error:  # no such id, no access, no network
         raise UttaError(
             f"There is no folder {name}, and the hub gave no data set of that name ({type(error).__name__}); check the name."

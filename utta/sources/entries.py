@@ -37,7 +37,9 @@ def each_entry(path: Path, make: Callable[[dict[str, Any]], Sequence[R | Unusabl
             if not isinstance(entry, dict):
                 raise ValueError(f"it is not a JSON object {{…}}, seen {shorten(json.dumps(entry))!r}")
             yield [
-                Fault(str(path), number, each.wrong, as_written(each.part), unit) if isinstance(each, Unusable) else each
+                Fault(str(path), number, each.wrong, as_written(each.part), unit)
+                if isinstance(each, Unusable)
+                else each
                 for each in make(entry)
             ]
         except (ValueError, RecursionError) as error:

@@ -71,8 +71,8 @@ def _shown(view: ElementTree.Element, name: str) -> None:
     _tag(view, "Text", name=name, value=f"${name}")
 
 
-def _tag(parent: ElementTree.Element, name: str, **attributes: str) -> ElementTree.Element:
-    return ElementTree.SubElement(parent, name, attributes)
+def _tag(parent: ElementTree.Element, tag: str, /, **attributes: str) -> ElementTree.Element:
+    return ElementTree.SubElement(parent, tag, attributes)
 
 
 def _task(task: Task, judge: str) -> dict[str, Any]:

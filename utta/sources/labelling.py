@@ -107,7 +107,9 @@ def kept(entry: Any) -> dict[str, Any]:
     return entry
 
 
-def review(kept: Mapping[str, Any], reviewer: str | None, levels: Mapping[str, Any], texts: Mapping[str, Any]) -> Review:
+def review(
+    kept: Mapping[str, Any], reviewer: str | None, levels: Mapping[str, Any], texts: Mapping[str, Any]
+) -> Review:
     """One annotator's answer as a review; raises `ValueError` (pydantic's included)."""
     return Review.model_validate({**kept["record"], "reviewer": reviewer, "levels": levels, **texts})
 

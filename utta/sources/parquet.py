@@ -3,7 +3,7 @@
 Rows are read and written a few hundred at a time, so that a file may be larger than the memory.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar

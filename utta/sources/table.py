@@ -139,7 +139,7 @@ def review(row: Mapping[str, Any], mapping: Mapping[str, str], layout: Table, st
     if any(ESCAPED.search(cell or "") for cell in row.values()):
         raise ValueError("the row is not UTF-8 text; save the file as UTF-8")
     turns = _turns(cells.get("conversation", ""), layout)
-    fields = {
+    fields: dict[str, Any] = {
         name: _bare(cell) for name, cell in cells.items() if name in FIELDS and name != "conversation" and cell.strip()
     }
     fields.setdefault("source", stem)
