@@ -138,7 +138,7 @@ def review(row: Mapping[str, Any], mapping: Mapping[str, str], layout: Table, st
         raise ValueError(f"the row has fewer cells than the header: there is none for {short!r}")
     if any(ESCAPED.search(cell or "") for cell in row.values()):
         raise ValueError("the row is not UTF-8 text; save the file as UTF-8")
-    turns = _turns(cells.get("conversation", ""), layout)
+    turns = _turns(_bare(cells.get("conversation", "")), layout)
     fields: dict[str, Any] = {
         name: _bare(cell) for name, cell in cells.items() if name in FIELDS and name != "conversation" and cell.strip()
     }
