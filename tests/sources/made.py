@@ -5,7 +5,7 @@ from pydantic import ValidationError
 
 ODD = ["", " ", "'", "''", "'=1", "=1+1", "+1", "-1", "@SUM(A1)", "＝1", "\t=1", "a\r\nb", "a\rb", "\x00", "\u2028", "\ufeff",
        "null", "{}", "[]", '[["a", "b"]]', "Student: 5", "Teacher: a\nStudent: b", "Ms Lee: x", '"', ";;;,\t", "🙂", "\u200f",
-       "student", "teacher", "student", "teacher", "'tis", "- no", "5", "1e5", "x" * 40]  # fmt: skip
+       "'tis", "- no", "5", "1e5", "x" * 40]  # fmt: skip
 TEXTS = st.sampled_from(ODD) | st.text(st.characters(codec="utf-8"), max_size=8)
 NUMBERS = st.integers(-(2**70), 2**70) | st.floats(allow_nan=False, allow_infinity=False)
 JSON = st.recursive(

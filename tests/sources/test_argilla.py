@@ -8,6 +8,12 @@ from utta.records.rubrics import find_rubric
 from utta.sources import argilla, import_records, labelling
 
 RUBRIC = find_rubric("mrbench")
+ENTRY = {
+    "id": "1",
+    "fields": {"teacher_response": "Why?"},
+    "metadata": {"utta": json.dumps({"record": RECORD, "reviewers": {"u0": "Ann"}, "questions": {"accuracy": "accuracy"}})},
+    "responses": {"accuracy": [{"value": "Good", "user_id": "u0"}, {"value": "Fair", "user_id": "u1", "status": "draft"}]},
+}
 
 
 def written(tmp_path, *reviews, rubric="utta"):

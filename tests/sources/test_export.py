@@ -32,8 +32,10 @@ RUBRIC = Rubric.parse(
         for criterion in CRITERIA]}
 )  # fmt: skip
 LEVELS = st.dictionaries(st.sampled_from(CRITERIA), st.sampled_from(LABELS))
+SPEAKERS = st.sampled_from(["student", "teacher", "Teacher", "aita", " x"])
+TURNS = st.lists(st.fixed_dictionaries({"speaker": SPEAKERS, "utterance": made.TEXTS}), max_size=3)
 RECORDS = {
-    "reviews": made.records(Review, levels=LEVELS),
+    "reviews": made.records(Review, levels=LEVELS, conversation=TURNS),
     "dialogues": made.records(Dialogue),
     "examples": made.records(TeachingExample),
 }
