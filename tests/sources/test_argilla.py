@@ -11,8 +11,12 @@ RUBRIC = find_rubric("mrbench")
 ENTRY = {
     "id": "1",
     "fields": {"teacher_response": "Why?"},
-    "metadata": {"utta": json.dumps({"record": RECORD, "reviewers": {"u0": "Ann"}, "questions": {"accuracy": "accuracy"}})},
-    "responses": {"accuracy": [{"value": "Good", "user_id": "u0"}, {"value": "Fair", "user_id": "u1", "status": "draft"}]},
+    "metadata": {
+        "utta": json.dumps({"record": RECORD, "reviewers": {"u0": "Ann"}, "questions": {"accuracy": "accuracy"}})
+    },
+    "responses": {
+        "accuracy": [{"value": "Good", "user_id": "u0"}, {"value": "Fair", "user_id": "u1", "status": "draft"}]
+    },
 }
 
 
@@ -114,7 +118,7 @@ def test_drafts_are_put_aside_and_the_response_stays(tmp_path):
     ("responses", "wrong"),
     [
         ({"mood": [said("calm")]}, "a response: 'mood' is no question of the settings that utta wrote"),
-        ({"accuracy": [said("Good"), said("Fair")]}, "a response: accuracy is answered twice by one user"),
+        ({"accuracy": [said("Good"), said("Fair")]}, "a response: 'accuracy' is answered twice by one user"),
         ({"accuracy": [said(3)]}, "is not text, seen '3'"),
         ({"accuracy": ["Good"]}, "a response is not a JSON object {…}, seen 'Good'"),
     ],

@@ -104,7 +104,7 @@ def test_skipped_annotations_and_drafts_are_put_aside_and_the_response_stays(tmp
         ({"from_name": "box", "type": "rectanglelabels", "value": {"x": 1}}, "'box' (rectanglelabels) is no control"),
         (
             {"from_name": "accuracy", "type": "choices", "value": {"choices": ["a", "b"]}},
-            "accuracy has 2 levels, not one",
+            "'accuracy' has 2 levels, not one",
         ),
         ({"from_name": "accuracy", "type": "choices", "value": {}}, "choices is missing or not a list, seen 'None'"),
         ({"from_name": "accuracy", "type": "choices", "value": {"choices": [3]}}, "is not text, seen '3'"),

@@ -188,7 +188,7 @@ def _review(kept: Mapping[str, Any], user: str, responses: Sequence[tuple[str, d
             raise ValueError(f"{shorten(question)!r} is no question of the settings that utta wrote")
         said, name = (texts, question) if question in TEXTS else (levels, questions[question])
         if name in said:
-            raise ValueError(f"{name} is answered twice by one user")
+            raise ValueError(f"{shorten(name)!r} is answered twice by one user")
         said[name] = response.get("value")
     deleted = None if user == "None" else user  # as the export spells a user who is gone
     return labelling.review(kept, reviewers.get(user, deleted), levels, texts)

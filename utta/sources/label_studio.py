@@ -144,7 +144,7 @@ def _review(kept: Mapping[str, Any], annotation: Any) -> Review:
         name, value = _answer(result)
         said = texts if name in TEXTS else levels
         if name in said:
-            raise ValueError(f"{name} is answered twice, {shorten(said[name])!r} and {shorten(value)!r}")
+            raise ValueError(f"{shorten(name)!r} is answered twice, {shorten(said[name])!r} and {shorten(value)!r}")
         said[name] = value
     return labelling.review(kept, _reviewer(kept, annotation, results), levels, texts)
 
@@ -158,7 +158,7 @@ def _answer(result: Any) -> tuple[str, str]:
         case "choices", False:
             chosen = field(value, "choices", list)
             if len(chosen) != 1:
-                raise ValueError(f"{name} has {len(chosen)} levels, not one, seen {shorten(chosen)!r}")
+                raise ValueError(f"{shorten(name)!r} has {len(chosen)} levels, not one, seen {shorten(chosen)!r}")
             return name, chosen[0]
         case "textarea", True:
             return name, "\n".join(map(str, field(value, "text", list)))
