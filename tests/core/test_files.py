@@ -186,9 +186,13 @@ def test_a_full_disk_while_appending_keeps_every_whole_line(tmp_path):
 
 
 def test_a_folder_takes_its_place_whole_or_not_at_all(tmp_path):
-    with pytest.raises(ValueError, match="stop"), replacing(tmp_path / "new") as made:
-        made.mkdir()
-        raise ValueError("stop")
+    def spoil():
+        with replacing(tmp_path / "new") as made:
+            made.mkdir()
+            raise ValueError("stop")
+
+    with pytest.raises(ValueError, match="stop"):
+        spoil()
     assert list(tmp_path.iterdir()) == []
     with replacing(tmp_path / "new") as made:
         made.mkdir()

@@ -114,7 +114,9 @@ def test_a_split_is_named_after_a_colon(tmp_path):
     datasets.DatasetDict(parts).save_to_disk(str(tmp_path / "set"))
     [review] = import_records("datasets", [tmp_path / "set:test"]).records
     assert review.response == "test"
-    with pytest.raises(UttaError, match=r"set has the splits train, test; name one, for example .*set:train\."):
+    with pytest.raises(
+        UttaError, match=r"set has 2 splits; name one of train, test after a colon, as in .*set:train\."
+    ):
         import_records("datasets", [tmp_path / "set"])
     with pytest.raises(UttaError, match=r"set:dev has no split 'dev'; it has train, test\."):
         import_records("datasets", [tmp_path / "set:dev"])

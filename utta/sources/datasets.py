@@ -48,7 +48,7 @@ def _rows(path: Path) -> Iterator[Any]:
         yield list(chosen.features or next(iter(chosen), {}))
         for batch in chosen.with_format("arrow").iter(rows.BATCH):
             yield from batch.to_pylist()
-    except (UttaError, GeneratorExit):
+    except UttaError:
         raise
     except Exception as error:  # the library raises many kinds: no such id, a missing file, a damaged one
         raise UttaError(
@@ -75,9 +75,8 @@ def _hub(name: str) -> Any:
     from huggingface_hub import HfApi
 
     try:
-        HfApi().dataset_info(
-            name, timeout=HUB_SECONDS
-        )  # reading itself would wait for ever for a hub that does not answer
+        # Asked here because reading itself would wait for ever for a hub that does not answer.
+        HfApi().dataset_info(name, timeout=HUB_SECONDS)
     except Exception as error:  # no such id, no access, no network
         raise UttaError(
             f"There is no folder {name}, and the hub gave no data set of that name ({type(error).__name__}); check the name."
@@ -91,14 +90,13 @@ def _chosen(found: Any, split: str, path: Path) -> Any:
     splits = dict(found) if isinstance(found, dict) else {str(found.split or ""): found}
     if split in splits:
         return splits[split]
-    if not split and len(splits) == 1:
-        return next(iter(splits.values()))
-    example = f"{path}:{next(iter(splits), 'train')}" if not split else next(iter(splits), "")
-    raise UttaError(
-        f"{path} has the splits {', '.join(splits)}; name one, for example {example}."
-        if not split
-        else f"The data set {path} has no split {split!r}; it has {', '.join(splits) or 'none'}."
-    )
+    if split:
+        raise UttaError(f"The data set {path} has no split {split!r}; it has {', '.join(splits) or 'none'}.")
+    if len(splits) != 1:
+        raise UttaError(
+            f"{path} has {len(splits)} splits; name one of {', '.join(splits)} after a colon, as in {path}:train."
+        )
+    return next(iter(splits.values()))
 
 
 def write(out: Path, records: Iterable[Record], schema: "pyarrow.Schema") -> None:

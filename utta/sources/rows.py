@@ -99,7 +99,7 @@ def _cell(value: Any) -> str:
     if value is None or value != value:  # NaN: what pandas makes of nothing
         return ""
     if isinstance(value, str):
-        return table.guarded(value)
+        return table.guarded(value) if value.strip() else ""
     if isinstance(value, float) and value.is_integer():  # and this, of whole numbers in a column with gaps
         value = int(value)
     return json.dumps(value, ensure_ascii=False, default=str)
