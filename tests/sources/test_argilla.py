@@ -21,7 +21,7 @@ ENTRY = {
 
 
 def written(tmp_path, *reviews, rubric="utta"):
-    made = argilla.write(tmp_path / "a.json", labelling.tasks(reviews), find_rubric(rubric), "")
+    made = argilla.write(tmp_path / "a.json", labelling.tasks(reviews, rubric), find_rubric(rubric), "")
     assert [path.name for path in made] == ["a.json", "a.settings.json", "a.users.json"]
     return [json.loads(path.read_text()) for path in made]
 
@@ -48,7 +48,7 @@ def test_one_review_is_this_record(tmp_path):
     [made] = records
     meta = json.loads(made["metadata"].pop("utta"))
     questions = {criterion.id: criterion.id for criterion in find_rubric("utta").criteria}
-    assert meta == {"record": RECORD, "reviewers": {ann: "Ann"}, "questions": questions}
+    assert meta == {"record": RECORD, "asked": "utta", "reviewers": {ann: "Ann"}, "questions": questions}
     assert made == {
         "id": made["id"],
         "fields": {"conversation": "Student: 5", "teacher_response": "Why?"},

@@ -20,7 +20,7 @@ TASK = {
         "grade_level": "", "subject": "", "context": "", "conversation": RECORD["conversation"],
         "teacher_response": "Why?",
     },
-    "meta": {"utta": {"record": RECORD, "reviewers": {REVIEW.id: "Ann"}}},
+    "meta": {"utta": {"record": RECORD, "asked": "utta", "reviewers": {REVIEW.id: "Ann"}}},
     "annotations": [
         {
             "result": [
@@ -37,7 +37,7 @@ TASK = {
 
 
 def written(tmp_path, *reviews, rubric="utta"):
-    made = label_studio.write(tmp_path / "tasks.json", labelling.tasks(reviews), find_rubric(rubric), "")
+    made = label_studio.write(tmp_path / "tasks.json", labelling.tasks(reviews, rubric), find_rubric(rubric), "")
     assert made == [tmp_path / "tasks.json", tmp_path / "tasks.config.xml"]
     return json.loads(made[0].read_text()), made[1].read_text()
 
@@ -121,3 +121,11 @@ def test_a_task_of_another_project_is_put_aside(tmp_path):
     found = read(tmp_path, {"data": {"text": "a"}, "meta": {}, "annotations": []}, TASK)
     assert "entry 1: it holds no response that utta exported, seen 'None'" in str(found.faults[0])
     assert found.records == [REVIEW]
+
+
+def test_a_new_answer_is_on_the_rubric_that_was_asked(tmp_path):
+    open_ = REVIEW.model_copy(update={"levels": {}, "rationale": None})
+    [task], _ = written(tmp_path, open_, rubric="mrbench")
+    found = read(tmp_path, {**task, "annotations": [annotation(chosen("No", "Coherence"))]})
+    assert [(each.rubric, each.levels) for each in found] == [("mrbench", {"Coherence": "No"})]
+    assert read(tmp_path, task).records == [open_]

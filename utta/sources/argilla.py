@@ -190,5 +190,7 @@ def _review(kept: Mapping[str, Any], user: str, responses: Sequence[tuple[str, d
         if name in said:
             raise ValueError(f"{shorten(name)!r} is answered twice by one user")
         said[name] = response.get("value")
-    deleted = None if user == "None" else user  # as the export spells a user who is gone
-    return labelling.review(kept, reviewers.get(user, deleted), levels, texts)
+    if user in reviewers:
+        return labelling.review(kept, reviewers[user], levels, texts, new=False)
+    gone = user == "None"  # as the export spells a user who was deleted
+    return labelling.review(kept, None if gone else user, levels, texts)

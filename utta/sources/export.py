@@ -140,7 +140,7 @@ def _labelling(found: Imported, asked: Asked) -> list[Path]:
         return review
 
     judge = asked.predictions.judge if asked.predictions else ""
-    tasks = labelling.tasks(_made(found, asked, fitting), asked.predictions)
+    tasks = labelling.tasks(_made(found, asked, fitting), asked.rubric.id, asked.predictions)
     return LABELLING[asked.to](asked.out, tasks, asked.rubric, judge)
 
 

@@ -125,7 +125,8 @@ def _reviews(task: dict[str, Any]) -> Sequence[Review | Unusable]:
             found.append(_review(kept, annotation))
         except ValueError as error:
             found.append(Unusable(f"an annotation: {plain(error)}", annotation))
-    found += [Unusable("an annotation that was not submitted (a draft)", draft) for draft in task.get("drafts") or ()]
+    drafts = field({"drafts": [], **task}, "drafts", list)
+    found += [Unusable("an annotation that was not submitted (a draft)", draft) for draft in drafts]
     if not any(isinstance(each, Review) for each in found):
         found.append(labelling.unjudged(kept))
     return found
@@ -146,7 +147,11 @@ def _review(kept: Mapping[str, Any], annotation: Any) -> Review:
         if name in said:
             raise ValueError(f"{shorten(name)!r} is answered twice, {shorten(said[name])!r} and {shorten(value)!r}")
         said[name] = value
-    return labelling.review(kept, _reviewer(kept, annotation, results), levels, texts)
+    known = field({"reviewers": {}, **kept}, "reviewers", dict)
+    ids = (str(result.get("id")).rpartition("-")[0] for result in results)
+    if (own := next((id for id in ids if id in known), None)) is not None:
+        return labelling.review(kept, known[own], levels, texts, new=False)
+    return labelling.review(kept, _user(annotation), levels, texts)
 
 
 def _answer(result: Any) -> tuple[str, str]:
@@ -166,13 +171,8 @@ def _answer(result: Any) -> tuple[str, str]:
             raise ValueError(f"{shorten(name)!r} ({kind}) is no control of the configuration that utta wrote")
 
 
-def _reviewer(kept: Mapping[str, Any], annotation: Mapping[str, Any], results: Sequence[Any]) -> str | None:
-    """The expert whose review went out with these results, or whoever completed them in Label Studio."""
-    known = kept.get("reviewers")
-    for result in results:
-        id = str(result.get("id")).rpartition("-")[0]
-        if isinstance(known, dict) and id in known:
-            return known[id]
+def _user(annotation: Mapping[str, Any]) -> str | None:
+    """Who completed an annotation in Label Studio: the e-mail address, or the number of the user."""
     user = annotation.get("completed_by")
     if isinstance(user, dict):
         user = user.get("email") or user.get("id")

@@ -75,8 +75,8 @@ def check_rubric(rubric: Rubric) -> None:
         raise UttaError(f"The criterion {taken!r} has the name of a text that experts write; rename it in the rubric.")
 
 
-def tasks(reviews: Iterable[Review], predictions: Predictions | None = None) -> Iterator[Task]:
-    """One task for each response, however many judged it, in the order they came.
+def tasks(reviews: Iterable[Review], rubric: str, predictions: Predictions | None = None) -> Iterator[Task]:
+    """One task for each response, however many judged it, in the order they came; `rubric` is the id of what is asked.
 
     Reviews share a task where they agree in all that the reviewer did not say. One that says nothing yet is a task of its
     own without an answer, so that it comes back as it is.
@@ -86,7 +86,7 @@ def tasks(reviews: Iterable[Review], predictions: Predictions | None = None) -> 
         shared = review.model_dump(mode="json", exclude=OWN)
         texts = {name: text for name in TEXTS if (text := getattr(review, name)) is not None}
         said = bool(review.levels or texts)
-        kept = {"record": shared} if said else {"record": shared, "reviewer": review.reviewer}
+        kept = {"record": shared, "asked": rubric} | ({} if said else {"reviewer": review.reviewer})
         answer = {"id": review.id, "reviewer": review.reviewer, "levels": review.levels, "texts": texts}
         task = {"kept": kept, "ids": [review.id], "answers": [answer] if said else []}
         key = content_id([kept])
@@ -108,15 +108,19 @@ def kept(entry: Any) -> dict[str, Any]:
 
 
 def review(
-    kept: Mapping[str, Any], reviewer: str | None, levels: Mapping[str, Any], texts: Mapping[str, Any]
+    kept: Mapping[str, Any], reviewer: str | None, levels: Mapping[str, Any], texts: Mapping[str, Any], new: bool = True
 ) -> Review:
-    """One annotator's answer as a review; raises `ValueError` (pydantic's included)."""
-    return Review.model_validate({**kept["record"], "reviewer": reviewer, "levels": levels, **texts})
+    """One annotator's answer as a review; raises `ValueError` (pydantic's included).
+
+    A `new` answer is on the rubric that was asked; one that went out with the task stays on its own.
+    """
+    rubric = {"rubric": kept["asked"]} if new and "asked" in kept else {}
+    return Review.model_validate({**kept["record"], **rubric, "reviewer": reviewer, "levels": levels, **texts})
 
 
 def unjudged(kept: Mapping[str, Any]) -> Review:
     """The response of a task that nobody has answered yet."""
-    return review(kept, kept.get("reviewer"), {}, {})
+    return review(kept, kept.get("reviewer"), {}, {}, new=False)
 
 
 def always_labelled(answers: Iterable[Answer], rubric: Rubric) -> set[str]:
