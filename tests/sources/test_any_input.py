@@ -30,7 +30,8 @@ REVIEW = {
 }  # fmt: skip
 GOOD = {
     "aita": test_aita.DIALOGUE, "argilla": test_argilla.ENTRY, "bridge": test_bridge.ENTRY,
-    "label-studio": {**test_label_studio.TASK, "drafts": [test_label_studio.annotation()]}, "mathdial": test_mathdial.ENTRY, "mrbench": MRBENCH, "utta": REVIEW,
+    "label-studio": {**test_label_studio.TASK, "drafts": [test_label_studio.annotation()]},
+    "mathdial": test_mathdial.ENTRY, "mrbench": MRBENCH, "utta": REVIEW,
 }  # fmt: skip
 ODD = st.sampled_from(
     [None, True, 0, -1, 1e400, 10**30, "", " ", "\u200f‮right", "\x00", "\ud800", "x" * 3000, [], {}, [[]], {"": {}}]
