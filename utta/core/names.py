@@ -18,7 +18,7 @@ from utta.core.words import FAMOUS, MONTHS, NO_NAMES, WORD_NAMES
 
 _W = r"[^\W\d_](?:[\w’']*[^\W_])?(?:-[^\W\d_]\w*)*"  # one word of a name, of any case
 _NAME = rf"({_W}(?: (?:van|von|de|da|del|bin|al|el) {_W}| {_W})?)"
-_TITLE = r"(?:mr|mrs|ms|miss|mx|dr|prof|professor|coach|señora?|frau|herr|madame|monsieur)\b\.?"
+_TITLE = r"(?:miss|mx|prof|professor|coach|señora?|frau|herr|madame|monsieur)\b\.?"
 _PRAISE = (
     r"(?:nice|great|good|excellent|awesome|amazing|lovely|super|wonderful|fantastic|brilliant|perfect|well)"
     r"(?: (?:done|work|try|trying|job|one|thinking|question|point|catch|idea|start|effort|answer|explanation|going|observation))?"
@@ -35,11 +35,12 @@ _RELATION = (
 _END = r"(?=\s*(?:[,.!?;:)\n]|\Z| and\b| –| -))"
 
 # Where a name may be written small.
-SPOKEN = re.compile(rf"\b(?:my name(?:['’]s| is)|my names(?: is)?) {_NAME}|\b{_TITLE} {_NAME}", re.IGNORECASE)
+SPOKEN = re.compile(rf"\b(?:my name(?:['’]s| is)|my names(?: is)?) {_NAME}|\b(?:mr|mrs|ms|dr)\b\.? {_NAME}", re.IGNORECASE)
 # Where it needs a capital; the small words around it may be written in any case.
 SHOWN = [
     re.compile(pattern, re.IGNORECASE | re.MULTILINE)
     for pattern in (
+        rf"\b{_TITLE} {_NAME}",
         rf"\b(?:i['’]?m|i am|call me|calls me) {_NAME}",
         rf"\b(?:this is|it['’]s|its) {_NAME}(?= from\b| here\b|[.!?]?\s*\Z)",
         rf"\b{_GREETING},? {_NAME}{_END}",
@@ -138,7 +139,7 @@ def heard(text: str, shown: Iterable[tuple[int, int]]) -> set[str]:
 def _kept(text: str, match: re.Match[str], capital: bool) -> Iterator[tuple[int, int]]:
     """The parts of a match that are a name: its words up to the first that is none."""
     for group in range(1, match.re.groups + 1):
-        if match[group] is None or (not capital and PROBLEM.match(text, match.end())):
+        if match[group] is None or PROBLEM.match(text, match.end()):
             continue
         start = end = match.start(group)
         for word in WORD.finditer(text, start, match.end(group)):

@@ -1,7 +1,7 @@
 """Surrogates: what points to a person is replaced before a text leaves this machine.
 
     surrogates = Surrogates.of_this_machine()
-    surrogates.replace(["Great catch, Alejandra!", "alejandra@example.org"])   # ["Great catch, Person-7f3a09!", …]
+    surrogates.replace(["Great catch, Alejandra!", "alejandra@example.org"])   # ["Great catch, Person-kqtbmd!", …]
 
 The same thing has the same surrogate in every text and every run: it is a keyed hash, and nothing that could be turned
 around is stored. The key is made once in the user's own folder. Replacing twice changes nothing more; a text in which
@@ -15,9 +15,11 @@ import os
 import re
 import secrets
 import tempfile
+import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from utta.core.errors import UttaError
 from utta.core.identifiers import TYPES, Found, identifiers, without_overlaps
@@ -25,11 +27,12 @@ from utta.core.names import People, heard, shown_names
 from utta.core.paths import home
 
 LABELS = {"name": "Person"}
-SURROGATE = re.compile(rf"\b(?:{'|'.join(LABELS.get(type_, type_) for type_ in TYPES)})-[0-9a-f]{{6}}")
+LETTERS = "bcdfghjkmnpqrstv"  # no vowel and no digit: what people write never looks like a surrogate
+SURROGATE = re.compile(rf"(?:{'|'.join(LABELS.get(type_, type_) for type_ in TYPES)})-[{LETTERS}]{{6}}")
 KEY_BYTES = 32
 
 Persons = Callable[[str], Iterable[tuple[int, int]]]
-"""Where else in a text persons are named: start and end of each."""
+"""Where else persons are named in a text: start and end of each, which are whole words."""
 
 
 class Surrogates:
@@ -40,6 +43,7 @@ class Surrogates:
         self.counts: Counter[str] = Counter()
         self._key = key
         self._persons = persons
+        self._counting = threading.Lock()  # a gate is asked from many threads
 
     @classmethod
     def of_this_machine(cls, roster: Path | None = None, persons: Persons | None = None) -> "Surrogates":
@@ -53,16 +57,33 @@ class Surrogates:
             replaced = [self._put(text, each) for text, each in zip(replaced, found, strict=True)]
         return replaced
 
+    def inside(self, value: Any, skip: Container[str] = ()) -> Any:
+        """A copy of a JSON value with surrogates in all its texts, but for keys of objects and what stands under `skip`."""
+        texts: list[str] = []
+        each_text(value, skip, texts.append)
+        replaced = iter(self.replace(texts))
+        return each_text(value, skip, lambda _: next(replaced))
+
     def of(self, type_: str, key: str) -> str:
         """The surrogate of a thing of a type."""
         digest = hmac.new(self._key, f"{type_}\0{key}".encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
-        return f"{LABELS.get(type_, type_)}-{digest[:6]}"
+        return f"{LABELS.get(type_, type_)}-{''.join(LETTERS[int(digit, 16)] for digit in digest[:6])}"
 
     def _put(self, text: str, found: Sequence[Found]) -> str:
         for each in reversed(found):
             text = text[: each.start] + self.of(each.type, each.key) + text[each.end :]
-        self.counts.update(each.type for each in found)
+        with self._counting:
+            self.counts.update(each.type for each in found)
         return text
+
+
+def each_text(value: Any, skip: Container[str], do: Callable[[str], Any]) -> Any:
+    """A copy of a JSON value in which each text is what `do` made of it."""
+    if isinstance(value, str):
+        return do(value)
+    if isinstance(value, dict):
+        return {name: each if name in skip else each_text(each, skip, do) for name, each in value.items()}
+    return [each_text(each, skip, do) for each in value] if isinstance(value, list | tuple) else value
 
 
 def find(texts: Sequence[str], people: People, persons: Persons | None = None) -> list[list[Found]]:
