@@ -182,7 +182,7 @@ def test_no_text_takes_a_secret_out_of_the_house(monkeypatch, roster):
         model.lm.copy(temperature=0.5)("\n".join(PRIVATE.values()))
         parts = [{"type": "text", "text": "\n".join(PRIVATE.values())}]
         copy.deepcopy(model.lm)(messages=[{"role": "user", "content": parts}])
-    assert len(asked) == 4
+    assert len(asked) == 5  # the coach asks twice
     for each in asked:
         gone(each)
 
