@@ -66,10 +66,15 @@ def test_what_is_withheld_is_no_training_row(asked, tmp_path):
     write_records(asked().validation, [*VALIDATION, make_review(904, "eels", consent="none")])
     assert {r.id for r in prepare(asked()).train} == {r.id for r in TRAIN}
     manifest = distill(asked())
-    assert (manifest["train"]["records"], manifest["train"]["withheld"]) == (len(TRAIN), {"consent": 2, "keep_until": 1})
+    assert (manifest["train"]["records"], manifest["train"]["withheld"]) == (
+        len(TRAIN),
+        {"consent": 2, "keep_until": 1},
+    )
     assert manifest["validation"]["withheld"] == {"consent": 1}
     write_records(asked().train, hidden)
-    with pytest.raises(UttaError, match=r"may be used to train \(2 by consent, 1 past the day until which they may be kept\)"):
+    with pytest.raises(
+        UttaError, match=r"may be used to train \(2 by consent, 1 past the day until which they may be kept\)"
+    ):
         distill(asked(out=tmp_path / "other"))
 
 

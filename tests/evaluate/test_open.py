@@ -53,7 +53,9 @@ def test_no_demonstration_no_calibration_and_no_baseline_is_made_of_it(asked, ju
         return hashed(state, criterion, labels)
 
     scripted = judge(answer, cache=True)
-    validation, _ = put_down(tmp_path, [*grid(["dogs", "eels"], 2), make_review(904, "eels", consent="none")], "v.jsonl")
+    validation, _ = put_down(
+        tmp_path, [*grid(["dogs", "eels"], 2), make_review(904, "eels", consent="none")], "v.jsonl"
+    )
     manifest = optimize(
         Optimise("evaluator", asked.data, validation, tmp_path / "prompted", "scripted", asked.rubric, shots=(2, 3))
     )
@@ -66,7 +68,9 @@ def test_no_demonstration_no_calibration_and_no_baseline_is_made_of_it(asked, ju
     assert evaluate(judged)["criteria"]["clarity"]["baselines"]
     rights = [make_review(n, "ants", consent="evaluate") for n in range(3)]
     put_down(tmp_path, rights)
-    with pytest.raises(UttaError, match=r"No review in .*reviews\.jsonl may be used to train \(3 by consent\); give records"):
+    with pytest.raises(
+        UttaError, match=r"No review in .*reviews\.jsonl may be used to train \(3 by consent\); give records"
+    ):
         evaluate(judged)
 
 

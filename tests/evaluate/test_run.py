@@ -48,7 +48,14 @@ def test_a_run_tells_the_whole_story(asked, judge):
     assert results["model"] == "scripted" and results["seed"] == 0
     assert {"utta", "dspy", "torch", "transformers"} <= results["versions"].keys()
     assert all(Path(path).is_file() for path in results["paths"].values())
-    assert results["counts"] == {"decisions": 24, "scored": 24, "unscored": 0, "errors": 0, "rejects": 0, "withheld": {}}
+    assert results["counts"] == {
+        "decisions": 24,
+        "scored": 24,
+        "unscored": 0,
+        "errors": 0,
+        "rejects": 0,
+        "withheld": {},
+    }
 
 
 def test_scored_unscored_errors_and_rejects_are_counted_apart(tmp_path, judge, capsys):
@@ -189,7 +196,14 @@ def test_a_program_may_judge_a_part_of_a_rubric(judge, tmp_path):
     program = tuned(tmp_path / "program", {"Poor": 0.5}, rubric.only(["engagement"]), whole=rubric)
     results = evaluate(Asked(program, SAMPLES, tmp_path / "run"))
     assert set(results["criteria"]) == {"engagement"}
-    assert results["counts"] == {"decisions": 48, "scored": 48, "unscored": 0, "errors": 0, "rejects": 0, "withheld": {}}
+    assert results["counts"] == {
+        "decisions": 48,
+        "scored": 48,
+        "unscored": 0,
+        "errors": 0,
+        "rejects": 0,
+        "withheld": {},
+    }
     with pytest.raises(UttaError, match="has not the criteria that the program judges"):
         evaluate(Asked(program, SAMPLES, tmp_path / "run", rubric="mrbench"))
 

@@ -119,7 +119,16 @@ def test_what_a_program_says_is_as_it_was_where_nothing_points_to_a_person(monke
     assert not SURROGATE.search(json.dumps(asked)) and not model.lm.surrogates.counts
 
 
-SECRETS = ("Alejandra", "alejandra@example.org", "555-0142", "14 Elm Street", "@ale_draws", "4471920", "Okafor", "Winnie")
+SECRETS = (
+    "Alejandra",
+    "alejandra@example.org",
+    "555-0142",
+    "14 Elm Street",
+    "@ale_draws",
+    "4471920",
+    "Okafor",
+    "Winnie",
+)
 PRIVATE = {
     "grade_level": "4",
     "subject": "mathematics",
@@ -161,7 +170,8 @@ def test_no_decision_takes_a_secret_out_of_the_house(monkeypatch, roster, capsys
     model.say_replaced()
     said = capsys.readouterr().err
     assert re.fullmatch(
-        r"Replaced by surrogates in what openai/test was asked: (\d+ (address|email|handle|id|name|phone)(, |\.\n)){6}", said
+        r"Replaced by surrogates in what openai/test was asked: (\d+ (address|email|handle|id|name|phone)(, |\.\n)){6}",
+        said,
     )
     model.say_replaced()
     assert capsys.readouterr().err == ""

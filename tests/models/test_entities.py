@@ -46,5 +46,5 @@ def test_a_model_that_knows_no_persons_and_one_that_is_missing_are_one_sentence(
     with pytest.raises(UttaError, match=r"knows no persons \(its labels: loc, o\); give another"):
         entities(save(tmp_path / "places", ["O", "B-LOC"]))
     (tmp_path / "empty").mkdir()
-    with pytest.raises(UttaError, match="cannot be loaded .*; give a folder or a hub id"):
+    with pytest.raises(UttaError, match=r"cannot be loaded .*; give a folder or a hub id"):
         entities(str(tmp_path / "empty"))

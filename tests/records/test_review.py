@@ -105,7 +105,9 @@ def test_consent_and_the_last_day_withhold_a_record(change, train, evaluate):
     assert (review.withheld("train", today), review.withheld("evaluate", today)) == (train, evaluate)
 
 
-@pytest.mark.parametrize("day", ["tomorrow", "31.8.2027", "2027-8-31", "20270831", "2027-02-30", "2027-08-31T00:00:00", ""])
+@pytest.mark.parametrize(
+    "day", ["tomorrow", "31.8.2027", "2027-8-31", "20270831", "2027-02-30", "2027-08-31T00:00:00", ""]
+)
 def test_a_last_day_is_written_in_one_way(day):
     with pytest.raises(ValidationError, match="is not a day like 2027-08-31, seen"):
         Review(**FIELDS, keep_until=day)

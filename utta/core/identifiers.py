@@ -48,7 +48,9 @@ ID_CUE = re.compile(
 _TOKEN = r"#?(?:\d+(?: \d{2,5}\b)+|(?=[\w/-]*\d)[A-Za-z0-9][\w/-]{2,}\w)"
 ID = re.compile(_TOKEN)
 ID_NEXT = re.compile(rf"(?:,? and |, ?| & )({_TOKEN})")
-ID_SHAPE = re.compile(r"(?<![\w-])\d{3}-\d{2}-\d{4}(?![\w-])|\b[A-Z]{2}(?: \d\d){3} [A-D]\b")  # US and UK social security
+ID_SHAPE = re.compile(
+    r"(?<![\w-])\d{3}-\d{2}-\d{4}(?![\w-])|\b[A-Z]{2}(?: \d\d){3} [A-D]\b"
+)  # US and UK social security
 
 # --- phones
 PHONE = re.compile(r"(?<![\w.,=*×+^-])(?:\(?\+)?\(?\d[\d ()./-]{4,24}\d(?!\w|[.,]\d)")
@@ -76,7 +78,8 @@ _UNIT = r"(?i:flat|apt\.?|apartment|unit|suite|ste\.?) ?\w{1,4}\b"
 _UK = r"[A-Z]{1,2}\d[A-Z\d]? ?\d[A-Z]{2}"
 _CITY = r"[A-Z][\w'’.-]*(?: [A-Z][\w'’-]*){0,2}"
 _TAIL = (
-    rf"(?:,? {_UNIT})?(?:,? {_CITY},? (?:[A-Z]{{2}},? \d{{5}}(?:-\d{{4}})?|[A-Z]{{2}},? [A-Z]\d[A-Z] ?\d[A-Z]\d|{_UK}|\d{{1,5}})\b"
+    rf"(?:,? {_UNIT})?"
+    rf"(?:,? {_CITY},? (?:[A-Z]{{2}},? \d{{5}}(?:-\d{{4}})?|[A-Z]{{2}},? [A-Z]\d[A-Z] ?\d[A-Z]\d|{_UK}|\d{{1,5}})\b"
     rf"|,? \d{{4,5}} {_CITY})?"
 )
 _ROAD = r"(?:rue|avenue|boulevard|place|chemin|calle|via|rua|carrer)"
@@ -89,22 +92,28 @@ ADDRESS = re.compile(
 )
 _STEPS = r"(?:of|in|the|down|up|a|an|per|on|along|from|to|and|blocks?|miles?|km|meters?|metres?|houses?|minutes?)\b"
 SMALL_ADDRESS = re.compile(
-    rf"\b(?i:{_UNIT},? )?\d{{1,5}} (?:(?!{_STEPS})[a-z]+ ){{1,2}}(?:street|st|avenue|ave|road|rd|drive|lane|ln|court|blvd|terrace)\b"
+    rf"\b(?i:{_UNIT},? )?\d{{1,5}} (?:(?!{_STEPS})[a-z]+ ){{1,2}}"
+    r"(?:street|st|avenue|ave|road|rd|drive|lane|ln|court|blvd|terrace)\b"
 )
 HOME_CUE = re.compile(r"\b(?:live|lives|living|address|house|home|moved|stay)\b", re.IGNORECASE)
-POSTCODE = re.compile(rf"\b(?:zip|post ?code|postal code|zip ?code)(?: code)?(?: is)?:? ({_UK}|\d{{5}}(?:-\d{{4}})?)\b", re.I)
+POSTCODE = re.compile(
+    rf"\b(?:zip|post ?code|postal code|zip ?code)(?: code)?(?: is)?:? ({_UK}|\d{{5}}(?:-\d{{4}})?)\b", re.I
+)
 
 # --- handles
 _PLATFORM = (
     r"(?:insta(?:gram)?|ig|snap(?:chat)?|tik ?tok|discord|roblox|minecraft|fortnite|twitch|twitter|youtube|yt|reddit|steam|psn"
     r"|xbox|scratch|kahoot|telegram|facebook|skype|gamer ?tag|user ?name|handle|nick(?:name)?)"
 )
-_LOOKS = r"(?=[A-Za-z0-9-]{1,40}?(?:[_#]|\.[A-Za-z]|(?<=[A-Za-z])\d|(?<=[a-z])[A-Z]))[A-Za-z][\w-]*\w(?:\.\w+)*(?:#\d{4})?"
+_LOOKS = (
+    r"(?=[A-Za-z0-9-]{1,40}?(?:[_#]|\.[A-Za-z]|(?<=[A-Za-z])\d|(?<=[a-z])[A-Z]))[A-Za-z][\w-]*\w(?:\.\w+)*(?:#\d{4})?"
+)
 HANDLE = re.compile(
     r"(?<![\w@/.])@[A-Za-z_][\w.-]*\w"
     r"|(?<![\w@/.])[A-Za-z][\w.]{1,31}#\d{4}\b"
     rf"|(?<![\w/])u/(?={_LOOKS})[\w-]{{3,}}"
-    rf"|\b(?i:{_PLATFORM})(?:\s*(?i:user ?name|name|channel|handle|tag|account|is|i am|as|[:=,-]))*\s+(?P<after>(?:u/)?{_LOOKS})"
+    rf"|\b(?i:{_PLATFORM})(?:\s*(?i:user ?name|name|channel|handle|tag|account|is|i am|as|[:=,-]))*"
+    rf"\s+(?P<after>(?:u/)?{_LOOKS})"
     rf"|(?<![\w@/.])(?P<before>{_LOOKS})(?= on (?i:{_PLATFORM})\b)"
 )
 DECORATORS = frozenset(
@@ -166,11 +175,13 @@ def _addresses(text: str) -> Iterator[Found]:
 def _phones(text: str) -> Iterator[Found]:
     for match in PHONE.finditer(text):
         digits = re.sub(r"\D", "", match[0])
-        counted = OPERATOR_BEFORE.search(text[max(0, match.start() - 3) : match.start()]) or OPERATOR_AFTER.match(text, match.end())
-        if not 7 <= len(digits) <= 15 or DATE_OR_YEARS.fullmatch(match[0]) or counted:
+        start, end = match.span()
+        if OPERATOR_BEFORE.search(text[max(0, start - 3) : start]) or OPERATOR_AFTER.match(text, end):
             continue
-        if PHONE_SHAPE.fullmatch(match[0]) or PHONE_CUE.search(said_before(text, match.end())):
-            yield Found(*match.span(), "phone", digits)
+        if not 7 <= len(digits) <= 15 or DATE_OR_YEARS.fullmatch(match[0]):
+            continue
+        if PHONE_SHAPE.fullmatch(match[0]) or PHONE_CUE.search(said_before(text, end)):
+            yield Found(start, end, "phone", digits)
 
 
 def _handles(text: str) -> Iterator[Found]:

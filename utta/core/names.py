@@ -21,7 +21,8 @@ _NAME = rf"({_W}(?: (?:van|von|de|da|del|bin|al|el) {_W}| {_W})?)"
 _TITLE = r"(?:miss|mx|prof|professor|coach|señora?|frau|herr|madame|monsieur)\b\.?"
 _PRAISE = (
     r"(?:nice|great|good|excellent|awesome|amazing|lovely|super|wonderful|fantastic|brilliant|perfect|well)"
-    r"(?: (?:done|work|try|trying|job|one|thinking|question|point|catch|idea|start|effort|answer|explanation|going|observation))?"
+    r"(?: (?:done|work|try|trying|job|one|thinking|question|point|catch|idea|start|effort|answer|explanation|going"
+    r"|observation))?"
 )
 _GREETING = r"(?:hi|hello|hey|hiya|dear|good (?:morning|afternoon|evening)|thanks|thank you|sorry|bye|goodbye|welcome)"
 _YOU = (
@@ -35,7 +36,9 @@ _RELATION = (
 _END = r"(?=\s*(?:[,.!?;:)\n]|\Z| and\b| –| -))"
 
 # Where a name may be written small.
-SPOKEN = re.compile(rf"\b(?:my name(?:['’]s| is)|my names(?: is)?) {_NAME}|\b(?:mr|mrs|ms|dr)\b\.? {_NAME}", re.IGNORECASE)
+SPOKEN = re.compile(
+    rf"\b(?:my name(?:['’]s| is)|my names(?: is)?) {_NAME}|\b(?:mr|mrs|ms|dr)\b\.? {_NAME}", re.IGNORECASE
+)
 # Where it needs a capital; the small words around it may be written in any case.
 SHOWN = [
     re.compile(pattern, re.IGNORECASE | re.MULTILINE)
@@ -66,7 +69,9 @@ ACTS = re.compile(
     r"|skipped|counted|solved|explained|told|showed|tried|forgot|used|and [A-Z])\b"
 )
 CALLED = re.compile(rf",(?: {_YOU}|\s*\Z)", re.IGNORECASE)
-MONTH_BEFORE = re.compile(r"\b(?:in|of|by|until|since|during|next|last|early|late|on|this|every|\d+)\s+\Z", re.IGNORECASE)
+MONTH_BEFORE = re.compile(
+    r"\b(?:in|of|by|until|since|during|next|last|early|late|on|this|every|\d+)\s+\Z", re.IGNORECASE
+)
 WORD = re.compile(_W)
 
 
@@ -97,7 +102,9 @@ class People:
             start, end = match.span()
             end -= 2 if re.search(r"['’][sS]\Z", match[0]) else 0
             word = text[start:end].casefold()
-            if (word in wanted and text[start].isupper()) or (word in self._of and self._stands_as_name(text, start, end)):
+            if (word in wanted and text[start].isupper()) or (
+                word in self._of and self._stands_as_name(text, start, end)
+            ):
                 yield self._found(text, start, end)
 
     def _found(self, text: str, start: int, end: int) -> Found:

@@ -110,7 +110,9 @@ def read_roster(path: Path | None = None) -> list[str]:
     try:
         lines = place.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise UttaError(f"The roster {place} cannot be read ({error}); give a text file with one name a line.") from None
+        raise UttaError(
+            f"The roster {place} cannot be read ({error}); give a text file with one name a line."
+        ) from None
     return [line.strip() for line in lines if line.strip()]
 
 

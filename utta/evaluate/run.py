@@ -73,7 +73,7 @@ def evaluate(asked: Asked) -> dict[str, Any]:
         "data": config["data"] | {"records": len(reviews), "problems": len({r.cluster for r in known or reviews})},
         "times_scored": _times_scored(asked, program, config),
         "seen_problems": _seen_problems(program, known or reviews),
-        "counts": _counts(rubric, reviews, answers, len(told["errors"])) 
+        "counts": _counts(rubric, reviews, answers, len(told["errors"]))
         | {"rejects": found.rejects, "withheld": found.withheld},
         **figures(rubric, known, answers, train[0] if train else (), asked.seed),
         "comparison": None,

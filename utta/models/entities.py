@@ -10,6 +10,7 @@ import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from utta.core.errors import UttaError
 from utta.core.surrogates import Persons
@@ -29,7 +30,9 @@ def entities(name: str) -> Persons:
         tokenizer = AutoTokenizer.from_pretrained(place)
     except (OSError, ValueError) as error:
         reason = str(error).splitlines()[0]
-        raise UttaError(f"The named-entity model {name!r} cannot be loaded ({reason}); give a folder or a hub id.") from None
+        raise UttaError(
+            f"The named-entity model {name!r} cannot be loaded ({reason}); give a folder or a hub id."
+        ) from None
     labels = {str(label).split("-")[-1].casefold() for label in model.config.id2label.values()}
     if not labels & set(PERSON):
         raise UttaError(f"The model {name!r} knows no persons (its labels: {', '.join(sorted(labels))}); give another.")
@@ -42,7 +45,7 @@ def entities(name: str) -> Persons:
 
     def persons(text: str) -> Iterator[tuple[int, int]]:
         with one_at_a_time:
-            found = find(text) if text.strip() else ()
+            found: list[Any] = list(find(text)) if text.strip() else []
         for each in found:
             if each["entity_group"].casefold() in PERSON and text[each["start"] : each["end"]].strip():
                 yield _whole_words(text, each["start"], each["end"])
