@@ -17,7 +17,7 @@ from utta.core.identifiers import Found, said_before
 from utta.core.words import FAMOUS, MONTHS, NO_NAMES, WORD_NAMES
 
 _W = r"[^\W\d_](?:[\w’']*[^\W_])?(?:-[^\W\d_]\w*)*"  # one word of a name, of any case
-_NAME = rf"({_W}(?: (?:van|von|de|da|del|bin|al|el) {_W}| {_W})?)"
+_NAME = rf"({_W}(?: (?:van|von|de|da|del|bin|al|el) {_W}| (?!and\b){_W})?)"
 _TITLE = r"(?:miss|mx|prof|professor|coach|señora?|frau|herr|madame|monsieur)\b\.?"
 _PRAISE = (
     r"(?:nice|great|good|excellent|awesome|amazing|lovely|super|wonderful|fantastic|brilliant|perfect|well)"
@@ -26,8 +26,8 @@ _PRAISE = (
 )
 _GREETING = r"(?:hi|hello|hey|hiya|dear|good (?:morning|afternoon|evening)|thanks|thank you|sorry|bye|goodbye|welcome)"
 _YOU = (
-    r"(?:can|could|would|will|what|why|how|do|did|does|are|is|have|you|you're|your|please|let|let's|look|try|tell|show|explain"
-    r"|remember|think|check|great|good|nice|read|go|come|i)\b"
+    r"(?:can|could|would|will|what|why|how|do|did|does|are (?:you|we|there)|is (?:it|that|this|there|your)|have (?:you|we)|you"
+    r"|you're|your|please|let|let's|look|try|tell|show|explain|remember|think|check|great|good|nice|read|go|come|i)\b"
 )
 _RELATION = (
     r"(?:(?:best )?friend|brother|sister|cousin|partner|classmate|teacher|tutor|neighbou?r|mom|mum|dad|mother|father|grandma"
@@ -49,7 +49,7 @@ SHOWN = [
         rf"\b{_GREETING},? {_NAME}{_END}",
         rf"\b{_PRAISE},? {_NAME}{_END}",
         rf"\b(?:yes|no|right|exactly|correct|sure|okay|ok|alright|wow|true|absolutely), {_NAME}(?=\s*[,.!?;:]|\s*\Z)",
-        rf"[a-z0-9)'’]+, {_NAME}(?=[.!?;:](?!\w)|\s*\Z|, {_YOU})",
+        rf"(?-i:\b[a-z0-9][a-z0-9'’]{{0,20}}\)?), {_NAME}(?=[.!?;:](?!\w)|\s*\Z|, {_YOU})",
         rf"(?:\A|[.!?:]\s+|\n){_NAME}, {_YOU}",
         rf"\b(?:sincerely|regards|yours|yours truly|love|cheers|best|thanks|thank you),\s+{_NAME}[.!]?\s*\Z",
         rf"\bmy {_RELATION}(?:['’]s name)?(?:,| is)? {_NAME}",
@@ -146,7 +146,7 @@ def heard(text: str, shown: Iterable[tuple[int, int]]) -> set[str]:
 def _kept(text: str, match: re.Match[str], capital: bool) -> Iterator[tuple[int, int]]:
     """The parts of a match that are a name: its words up to the first that is none."""
     for group in range(1, match.re.groups + 1):
-        if match[group] is None or PROBLEM.match(text, match.end()):
+        if match[group] is None:
             continue
         start = end = match.start(group)
         for word in WORD.finditer(text, start, match.end(group)):
@@ -155,7 +155,7 @@ def _kept(text: str, match: re.Match[str], capital: bool) -> Iterator[tuple[int,
             end = word.end()
         if re.search(r"['’][sS]\Z", text[start:end]):
             end -= 2
-        if end > start:
+        if end > start and not PROBLEM.match(text, end):
             yield start, end
 
 
