@@ -20,11 +20,14 @@ _W = r"[^\W\d_](?:[\w’']*[^\W_])?(?:-[^\W\d_]\w*)*"  # one word of a name, of 
 _NAME = rf"({_W}(?: (?:van|von|de|da|del|bin|al|el) {_W}| (?!and\b){_W})?)"
 _TITLE = r"(?:miss|mx|prof|professor|coach|señora?|frau|herr|madame|monsieur)\b\.?"
 _PRAISE = (
-    r"(?:nice|great|good|excellent|awesome|amazing|lovely|super|wonderful|fantastic|brilliant|perfect|well)"
+    r"(?:nice|great|(?:very )?good|excellent|awesome|amazing|lovely|super|wonderful|fantastic|brilliant|perfect|well)"
     r"(?: (?:done|work|try|trying|job|one|thinking|question|point|catch|idea|start|effort|answer|explanation|going"
     r"|observation))?"
 )
-_GREETING = r"(?:hi|hello|hey|hiya|dear|good (?:morning|afternoon|evening)|thanks|thank you|sorry|bye|goodbye|welcome)"
+_GREETING = (
+    r"(?:(?:hi|hello|hey|hiya)(?: there| again)?|dear|(?:good )?(?:morning|afternoon|evening)|thanks|thank you|sorry|bye"
+    r"|goodbye|welcome)"
+)
 _YOU = (
     r"(?:can|could|would|will|what|why|how|do|did|does|are (?:you|we|there)|is (?:it|that|this|there|your)|have (?:you|we)|you"
     r"|you're|your|please|let|let's|look|try|tell|show|explain|remember|think|check|great|good|nice|read|go|come|i)\b"
@@ -37,7 +40,10 @@ _END = r"(?=\s*(?:[,.!?;:)\n]|\Z| and\b| –| -))"
 
 # Where a name may be written small.
 SPOKEN = re.compile(
-    rf"\b(?:my name(?:['’]s| is)|my names(?: is)?) {_NAME}|\b(?:mr|mrs|ms|dr)\b\.? {_NAME}", re.IGNORECASE
+    rf"\b(?:my name(?:['’]s| is)|my names(?: is)?) {_NAME}|\b(?:mr|mrs|ms|dr)\b\.? {_NAME}"
+    rf"|\b(?:hi|hello|hey|hiya|thanks|well done) ({_W})(?=[,.!?](?!\w)| {_YOU})"
+    rf"|(?:\A|[.!?:]\s+|\n)({_W}),? (?:can|could|would) you\b",
+    re.IGNORECASE,
 )
 # Where it needs a capital; the small words around it may be written in any case.
 SHOWN = [
@@ -47,10 +53,12 @@ SHOWN = [
         rf"\b(?:i['’]?m|i am|call me|calls me) {_NAME}",
         rf"\b(?:this is|it['’]s|its) {_NAME}(?= from\b| here\b|[.!?]?\s*\Z)",
         rf"\b{_GREETING},? {_NAME}{_END}",
+        rf"\b{_GREETING},? ({_W})(?= {_YOU})",
         rf"\b{_PRAISE},? {_NAME}{_END}",
         rf"\b(?:yes|no|right|exactly|correct|sure|okay|ok|alright|wow|true|absolutely), {_NAME}(?=\s*[,.!?;:]|\s*\Z)",
         rf"(?-i:\b[a-z0-9][a-z0-9'’]{{0,20}}\)?), {_NAME}(?=[.!?;:](?!\w)|\s*\Z|, {_YOU})",
         rf"(?:\A|[.!?:]\s+|\n){_NAME}, {_YOU}",
+        rf"(?:\A|[.!?:]\s+|\n)({_W}) (?:please|(?:can|could|would) you)\b",
         rf"\b(?:sincerely|regards|yours|yours truly|love|cheers|best|thanks|thank you),\s+{_NAME}[.!]?\s*\Z",
         rf"\bmy {_RELATION}(?:['’]s name)?(?:,| is)? {_NAME}",
         rf"\b(?:her|his|their) name(?:['’]s| is) {_NAME}",

@@ -16,7 +16,7 @@ NO_NAMES = frozenset(
     except explain fabulous fair fantastic few final finally find fine first firstly five follow following for
     forget four friend friends from further generally get give given go good goodbye gosh got great guess guys ha
     had haha half hang happy hard has have haven't having he hello help her here hers hey hi his hmm hold how
-    however huh i i'd i'll i'm i've if imagine impressive in incorrect indeed instead interesting into is isn't it
+    however huh i i'd i'll i'm i've if im ive dont whats thats lets cant youre imagine impressive in incorrect indeed instead interesting into is isn't it
     it's its just keep kind kindly know last lastly later least let let's like likewise list listen look lots love
     lovely make many marvellous maybe me mean meanwhile might mine minus more moreover morning most much multiply
     must my name near nearly neat neither never nevertheless next nice night nine no nobody none nope nor not note
