@@ -131,5 +131,7 @@ def test_the_roster_is_the_one_given_or_named_or_the_users_own(tmp_path, monkeyp
     monkeypatch.setenv("UTTA_ROSTER", str(tmp_path / "named.txt"))
     assert read_roster() == ["Zoe Lee"] and read_roster(tmp_path / "roster.txt") == ["Mia Fernandez", "Ben Carter"]
     monkeypatch.setenv("UTTA_ROSTER", str(tmp_path / "lost.txt"))
-    with pytest.raises(UttaError, match=r"The roster .*lost\.txt cannot be read .*; give a text file with one name a line"):
+    with pytest.raises(
+        UttaError, match=r"The roster .*lost\.txt cannot be read .*; give a text file with one name a line"
+    ):
         Surrogates.of_this_machine()
