@@ -87,7 +87,7 @@ def test_every_text_of_a_review_has_surrogates_and_the_rest_is_as_it_was(tmp_pat
 def test_other_kinds_of_records_too(tmp_path):
     talk = Dialogue(
         source="s", dialogue_id="d", aita_profile={"about": ["mail tutor@example.org"]},
-        dialogue_turns=[DialogueTurn(speaker="Ms Lee", utterance="Thanks, Zoe!"), DialogueTurn(speaker="student", utterance="ok")],
+        dialogue_turns=[DialogueTurn(speaker="Ms Lee", utterance="Thanks, Zoe!")],
     )  # fmt: skip
     example = TeachingExample(
         source="s", input=ExampleInput(student_question="I'm Zoe."), output=ExampleOutput(teacher_response="Zoe, look.")
@@ -169,7 +169,8 @@ def test_a_student_is_gone_from_records_logs_and_runs(house):
     found = json.loads(run("purge", "--student", "mia", house, "--json"))
     told = {str(Path(file).relative_to(house)): n for file, n in found["files"].items()}
     assert told == {
-        "data/all.jsonl": 2, "data/all.rejects.jsonl": 2, "data/came.jsonl": 2, "data/clean.jsonl": 2, "data/clean.changes.jsonl": 2,
+        "data/all.jsonl": 2, "data/all.rejects.jsonl": 2, "data/came.jsonl": 2,
+        "data/clean.jsonl": 2, "data/clean.changes.jsonl": 2,
         "data/distinct.jsonl": 1, "data/distinct.duplicates.jsonl": 1, "run/predictions.jsonl": 4, "run/results.json": 1,
     }  # fmt: skip
     assert read_reviews(house / "data" / "all.jsonl").reviews == [ANA]

@@ -14,12 +14,11 @@ from utta.core.surrogates import SURROGATE, Surrogates, own_key, read_roster
 
 KEY = b"k" * 32
 ROSTER = ["Mia Fernandez", "Will Turner", "May Lopez", "Ana Diaz", "Ana Lee", "Jean-Luc O'Brien"]
-PIECES = st.sampled_from(
-    """my name is I'm Hi Great catch Ms Dr. , . ! ? : ' " ( ) - # @ + = / \n Mia mia MIA's Will will Turner May Ana O'Brien Jean-Luc
-    Alejandra Newton Monday student id number 4471920 call me 555-0142 +44 7700 900461 mia@example.org at dot com 14 Elm Street
-    Apt 2 @ale_draws roblox x_1 1,200 345 3-4-5 Person-kqtbmd id-bcdfgh email- Person https://example.org/a@b.org and Student:"""
-    .split(" ")
-)  # fmt: skip
+WORDS = """my name is I'm Hi Great catch Ms Dr. , . ! ? : ' " ( ) - # @ + = / Mia mia MIA's Will will Turner May Ana
+    O'Brien Jean-Luc Alejandra Newton Monday student id number 4471920 call me 555-0142 +44 7700 900461 mia@example.org at dot
+    com 14 Elm Street Apt 2 @ale_draws roblox x_1 1,200 345 3-4-5 Person-kqtbmd id-bcdfgh email- Person and Student:
+    https://example.org/a@b.org"""
+PIECES = st.sampled_from([*WORDS.split(), "\n", " "])
 TEXTS = st.one_of(
     st.lists(PIECES, max_size=25).map(" ".join), st.lists(PIECES, max_size=12).map("".join), st.text(max_size=80)
 )

@@ -9,29 +9,29 @@ NO_NAMES = frozenset(
     """ a about above absolutely according accordingly actually add additionally after afternoon afterwards again ah aha
     ahead all almost alright also although always am amazing an and another answer any anybody anyone anything
     anyway apologies are aren't as ask at awesome aww back basically be because before below besides best between
-    both bravo brilliant but by bye calculate call can can't cannot careful certainly check clearly close come
+    both bravo brilliant but by bye calculate call can can't cannot cant careful certainly check clearly close come
     compare complete congratulations consider continue cool correct could couldn't count dear decide define
-    definitely describe did didn't discuss divide do does doesn't doing don't done draw each earned easy effort eh
-    either else equal er erm even evening eventually every everybody everyone everything exactly example excellent
-    except explain fabulous fair fantastic few final finally find fine first firstly five follow following for
-    forget four friend friends from further generally get give given go good goodbye gosh got great guess guys ha
-    had haha half hang happy hard has have haven't having he hello help her here hers hey hi his hmm hold how
-    however huh i i'd i'll i'm i've if im ive dont whats thats lets cant youre imagine impressive in incorrect indeed instead interesting into is isn't it
-    it's its just keep kind kindly know last lastly later least let let's like likewise list listen look lots love
-    lovely make many marvellous maybe me mean meanwhile might mine minus more moreover morning most much multiply
-    must my name near nearly neat neither never nevertheless next nice night nine no nobody none nope nor not note
-    nothing now nowhere obviously of off oh ok okay on once one only ooh oops or other otherwise ouch our ours out
-    over part pay perfect perhaps phew place plain please plus point possibly practically precisely prepare pretty
-    previously probably quick quickly quite rather read ready really regards remember repeat respond right round
-    same say second secondly see seven several shall she should show similarly simple simply since sincerely sir six
-    so solve some somebody someone something sometimes somewhere soon sorry splendid spot start state still stop
-    such suddenly super suppose sure surely take tell ten terrific than thank thanks that that's the their theirs
-    them then there there's therefore these they they're think third this those though three through thus to today
-    together tomorrow tonight too total totally tough true truly try turn two ugh um under unfortunately unless
-    until up upon us use usually very wait was wasn't watch we we'll we're we've welcome well were what what's
-    whatever when whenever where whereas wherever whether which whichever while who whoa whoever whole whom whose
-    why will with within without won't wonder wonderful work would wow write wrong yay yeah yep yes yesterday yet
-    yikes you you'll you're you've your yours yup zero """
+    definitely describe did didn't discuss divide do does doesn't doing don't done dont draw each earned easy effort
+    eh either else equal er erm even evening eventually every everybody everyone everything exactly example
+    excellent except explain fabulous fair fantastic few final finally find fine first firstly five follow following
+    for forget four friend friends from further generally get give given go good goodbye gosh got great guess guys
+    ha had haha half hang happy hard has have haven't having he hello help her here hers hey hi his hmm hold how
+    however huh i i'd i'll i'm i've if im imagine impressive in incorrect indeed instead interesting into is isn't
+    it it's its ive just keep kind kindly know last lastly later least let let's lets like likewise list listen look
+    lots love lovely make many marvellous maybe me mean meanwhile might mine minus more moreover morning most much
+    multiply must my name near nearly neat neither never nevertheless next nice night nine no nobody none nope nor
+    not note nothing now nowhere obviously of off oh ok okay on once one only ooh oops or other otherwise ouch our
+    ours out over part pay perfect perhaps phew place plain please plus point possibly practically precisely prepare
+    pretty previously probably quick quickly quite rather read ready really regards remember repeat respond right
+    round same say second secondly see seven several shall she should show similarly simple simply since sincerely
+    sir six so solve some somebody someone something sometimes somewhere soon sorry splendid spot start state still
+    stop such suddenly super suppose sure surely take tell ten terrific than thank thanks that that's thats the
+    their theirs them then there there's therefore these they they're think third this those though three through
+    thus to today together tomorrow tonight too total totally tough true truly try turn two ugh um under
+    unfortunately unless until up upon us use usually very wait was wasn't watch we we'll we're we've welcome well
+    were what what's whatever whats when whenever where whereas wherever whether which whichever while who whoa
+    whoever whole whom whose why will with within without won't wonder wonderful work would wow write wrong yay yeah
+    yep yes yesterday yet yikes you you'll you're you've your youre yours yup zero """
     # how one feels and what one is
     """ able absent afraid african alone american angry asian australian brazilian british canadian chinese christian
     cold confused curious dead dutch early eight english european excited finished french friday german glad gone

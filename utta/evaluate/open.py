@@ -14,7 +14,7 @@ from pathlib import Path
 from signatures.rubric import Rubric
 from utta.core.errors import UttaError
 from utta.programs.folder import UNOPTIMISED, Program, open_program
-from utta.records.read import ReadResult, read_reviews, scan_reviews
+from utta.records.read import ReadResult, put_aside_note, read_reviews, scan_reviews
 from utta.records.record import Purpose
 from utta.records.review import Review
 from utta.records.rubrics import find_rubric, rubric_names
@@ -90,11 +90,12 @@ def labelled_criteria(rubric: Rubric, reviews: Sequence[Review], wanted: Sequenc
 def read(path: Path, rubric: Rubric, purpose: Purpose, today: date | None = None) -> Usable:
     """The reviews of a file whose labels are in the rubric and that may be used for the purpose on the day `today`.
 
-    What was put aside or withheld is said on standard error, as a count. Raises `UttaError` when nothing is left.
+    What was put aside or withheld is said on standard error, which may be a log: as counts, without a word of it.
+    Raises `UttaError` when nothing is left.
     """
     found = read_reviews(path, rubric)
-    if found.note:
-        print(found.note, file=sys.stderr)
+    if found.rejects:
+        print(f"{put_aside_note(found.rejects, found.rejects_path)}.", file=sys.stderr)
     reasons = [review.withheld(purpose, today or date.today()) for review in found.reviews]
     withheld = Counter(reason for reason in reasons if reason)
     why = ", ".join(f"{n:,} {WITHHELD[reason]}" for reason, n in sorted(withheld.items()))
