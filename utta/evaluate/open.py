@@ -95,7 +95,7 @@ def read(path: Path, rubric: Rubric, purpose: Purpose, today: date | None = None
     """
     found = read_reviews(path, rubric)
     if found.rejects:
-        print(f"{put_aside_note(found.rejects, found.rejects_path)}.", file=sys.stderr)
+        print(f"{put_aside_note(found.rejects, found.rejects_path)}, with the reason.", file=sys.stderr)
     reasons = [review.withheld(purpose, today or date.today()) for review in found.reviews]
     withheld = Counter(reason for reason in reasons if reason)
     why = ", ".join(f"{n:,} {WITHHELD[reason]}" for reason, n in sorted(withheld.items()))

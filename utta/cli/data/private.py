@@ -61,7 +61,7 @@ def purge_(student: str, paths: tuple[Path, ...], dry_run: bool, as_json: bool) 
 
     \b
     Example:
-      utta data purge --student Alejandra data runs --dry-run
+      utta data purge --student Dana data/samples --dry-run
     """
     from utta.prepare.purge import purge
 
