@@ -18,10 +18,10 @@ from utta.core.errors import UttaError
 from utta.core.files import read_json, sha256
 from utta.core.runs import claim
 from utta.distill.recipe import Recipe
+from utta.evaluate.answers import by_decision
 from utta.evaluate.calibrate import calibrate
 from utta.evaluate.open import labelled, open_on, read, refuse_leak
 from utta.evaluate.predict import predict
-from utta.evaluate.results import by_decision
 from utta.models.catalogue import DEFAULT, Located, locate
 from utta.programs.folder import Program, save_program
 from utta.records.review import Review

@@ -20,10 +20,10 @@ from dspy.teleprompt import LabeledFewShot
 from utta.core.errors import UttaError
 from utta.core.files import read_json, sha256
 from utta.core.runs import claim
+from utta.evaluate.answers import Answers, by_decision, number
 from utta.evaluate.calibrate import beside_reanchor, calibrate, examples, weighted_macro_f1
 from utta.evaluate.open import labelled, open_on, read, refuse_leak
 from utta.evaluate.predict import predict
-from utta.evaluate.results import Answers, by_decision, number
 from utta.programs.evaluator import TeachingEvaluator
 from utta.programs.folder import Program, save_program
 from utta.records.review import Review

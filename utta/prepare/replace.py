@@ -9,11 +9,10 @@ from typing import Any, TypeVar
 
 from utta.core.files import refuse_overwriting
 from utta.core.surrogates import SURROGATE, Surrogates
-from utta.records.read import Fault, no_records, numbered_lines, put_aside, read_object, rejects_note, scan_records
+from utta.records.read import Fault, no_records, put_aside, rejects_note, scan_records
 from utta.records.record import Record
-from utta.records.review import Review
-from utta.records.schema import RECORDS
 from utta.sources import KINDS, Imported
+from utta.sources.export import kind_of
 
 R = TypeVar("R", bound=Record)
 
@@ -40,8 +39,8 @@ def replace_file(path: Path, out: Path, surrogates: Surrogates) -> dict[str, Any
     was. Raises `UttaError` as reading does.
     """
     refuse_overwriting(out, [path])
-    kind = _kind(path)
-    gathered = Imported(next(name for name, record in KINDS.items() if record is kind))
+    gathered = Imported(kind_of(path))
+    kind = KINDS[gathered.kind]
     changed = 0
     for item in scan_records(path, kind):
         gathered.entries += 1
@@ -67,15 +66,3 @@ def replace_file(path: Path, out: Path, surrogates: Surrogates) -> dict[str, Any
         "rejects_file": str(place) if place else None,
         "note": rejects_note([str(fault) for fault in gathered.faults], place),
     }
-
-
-def _kind(path: Path) -> type[Record]:
-    """The kind of the first record of a file; a review where none says what it is."""
-    for _, line, size in numbered_lines(path):
-        try:
-            value = read_object(line, size)
-        except (ValueError, RecursionError):
-            continue
-        if isinstance(value, dict):
-            return RECORDS.get(value.get("kind", "review"), Review)
-    return Review

@@ -94,7 +94,7 @@ def read_reviews(path: Path | str, rubric: "Rubric | None" = None, rejects: Path
 
 def scan_reviews(path: Path | str, rubric: "Rubric | None" = None) -> Iterator[Review | Fault]:
     """Each line of a file as a review or a fault, in order; with a `rubric`, a criterion or label outside it is a fault."""
-    return scan_records(path, Review, lambda review: _check_labels(review, rubric))
+    return scan_records(path, Review, lambda review: check_labels(review, rubric))
 
 
 def scan_records(path: Path | str, record: type[R], check: Callable[[R], None] | None = None) -> Iterator[R | Fault]:
@@ -209,7 +209,7 @@ def without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return fields
 
 
-def _check_labels(review: Review, rubric: "Rubric | None") -> None:
+def check_labels(review: Review, rubric: "Rubric | None") -> None:
     """Raise `ValueError` when a level's criterion or label is not in the rubric."""
     if rubric is None:
         return
