@@ -194,13 +194,14 @@ def test_dedupe_says_what_repeats_what(tmp_path):
     assert read_reviews(tmp_path / "d.jsonl").reviews == read_reviews(SAMPLE).reviews
 
 
-@pytest.mark.parametrize("command", ["import", "check", "stats", "clean", "dedupe", "split"])
+@pytest.mark.parametrize("command", ["import", "check", "stats", "clean", "dedupe", "split", "surrogates", "purge"])
 def test_example_in_the_help_runs(command, tmp_path, monkeypatch):
     help_text = run(command, "--help")
     example = re.search(r"Example:\n +utta data (.+)", help_text)
     assert example, help_text
     (tmp_path / "data").symlink_to(ROOT / "data")
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("UTTA_HOME", str(tmp_path / "home"))
     run(*shlex.split(example[1]))
 
 

@@ -54,7 +54,7 @@ def evaluate(asked: Asked) -> dict[str, Any]:
 
     Raises `UttaError` for anything the user can mend; a gate that failed stands in `gates`, and raises nothing.
     """
-    program, found = open_on(asked.program, asked.data, asked.model, asked.rubric, asked.criteria)
+    program, found = open_on(asked.program, asked.data, asked.model, asked.rubric, asked.criteria, purpose="evaluate")
     rubric, reviews = program.module.rubric, found.reviews
     gates = [parse_gate(text, rubric) for text in asked.gates]
     other = _other_run(asked.against, rubric) if asked.against else None
@@ -67,6 +67,7 @@ def evaluate(asked: Asked) -> dict[str, Any]:
     claim(asked.out, config)
     started = time.monotonic()
     told = predict(program.module, reviews, asked.out)
+    model.say_replaced()
     seconds = round(time.monotonic() - started, 2)
     answers = by_decision(told["predictions"])
     results = {
@@ -80,7 +81,8 @@ def evaluate(asked: Asked) -> dict[str, Any]:
         "data": config["data"] | {"records": len(reviews), "problems": len({r.cluster for r in known or reviews})},
         "times_scored": _times_scored(asked, program, config),
         "seen_problems": _seen_problems(program, known or reviews),
-        "counts": _counts(rubric, reviews, answers, len(told["errors"])) | {"rejects": found.rejects},
+        "counts": _counts(rubric, reviews, answers, len(told["errors"]))
+        | {"rejects": found.rejects, "withheld": found.withheld},
         **figures(rubric, known, answers, train[0] if train else (), asked.seed),
         "reviewers": reviewers(rubric, known, answers, asked.seed),
         **_probes(asked, program, reviews, answers, known, train[0] if train else ()),
@@ -140,10 +142,10 @@ def _training_reviews(
     """The reviews that baselines are fitted on: the named file, which must not share a problem with the data, or the one
     in the program's manifest if it is still that."""
     if path := asked.baseline_train:
-        train = read(path, program.rubric).reviews
+        train = read(path, program.rubric, "train").reviews
         refuse_leak(train, held_out, (path, asked.data))
     elif path := _unchanged(program, "train"):
-        train = read(path, program.rubric).reviews
+        train = read(path, program.rubric, "train").reviews
     else:
         return None
     return train, {"file": str(path), "sha256": sha256(path)}

@@ -145,8 +145,12 @@ def rejects_note(faults: list[str], place: Path | None) -> str:
     """One sentence on what was put aside; empty when nothing was."""
     if not faults:
         return ""
-    count = "1 faulty line was" if len(faults) == 1 else f"{len(faults)} faulty lines were"
-    return f"{count} put aside in {place}; the first: {faults[0]}."
+    return f"{put_aside_note(len(faults), place)}; the first: {faults[0]}."
+
+
+def put_aside_note(count: int, place: Path | None) -> str:
+    """How many faulty lines were put aside and where, without a word of them."""
+    return f"{'1 faulty line was' if count == 1 else f'{count} faulty lines were'} put aside in {place}"
 
 
 def no_records(path: Path, faults: list[Fault], record: type[Record] = Review) -> UttaError:

@@ -36,7 +36,6 @@ class Review(Record):
     levels: dict[Name, Name] = Field(description="criterion id to the label given; empty: not judged yet")
     rationale: Text | None = None
     improved_response: Text | None = None
-    consent: Text | None = None
     metadata: Metadata = Field(default_factory=dict, description="anything else, as JSON")
 
     @property

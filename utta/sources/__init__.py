@@ -42,6 +42,9 @@ SOURCES: dict[str, dict[str, Reader]] = {
 }
 TABLES = ("csv", "datasets", "parquet")  # where the user says what is in which column
 
+# Where two files allow different things, the one that allows less is right.
+STRICTER: dict[str, Callable[[str], Any]] = {"consent": ("none", "evaluate", "train").index, "keep_until": str}
+
 
 class Imported:
     """What an import brought in: the number of the files' `entries`, the `faults`, and how many records were `merged` into
@@ -163,6 +166,8 @@ def merge(first: R, second: R) -> R | str:
                     f"{wrong}; where two people judged it, each needs a name (reviewer)" if name == "levels" else wrong
                 )
             merged[name] = {**a, **b}
+        elif a and b and name in STRICTER:
+            merged[name] = min(a, b, key=STRICTER[name])
         elif a and b and a != b:
             return _contradiction(first, name, a, b)
         else:

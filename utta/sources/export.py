@@ -52,7 +52,7 @@ def export_records(asked: Asked) -> dict[str, Any]:
     The kind is by default that of the file's first record. Raises `UttaError` for a format that has no such records, a
     labelling tool without a fitting rubric, or a file without a single good record.
     """
-    kind = asked.kind or _kind_of(asked.file)
+    kind = asked.kind or kind_of(asked.file)
     kinds, write = FORMATS[asked.to]
     if kind not in kinds:
         others = ", ".join(name for name, (kinds, _) in FORMATS.items() if kind in kinds)
@@ -72,7 +72,7 @@ def export_records(asked: Asked) -> dict[str, Any]:
     return {"format": asked.to, "kind": kind, "records": written, "paths": paths, "faults": found.faults}
 
 
-def _kind_of(file: Path) -> str:
+def kind_of(file: Path) -> str:
     """What the first line of a file that says so holds."""
     names = {record.model_fields["kind"].default: kind for kind, record in KINDS.items()}
     for _, line, size in numbered_lines(file):

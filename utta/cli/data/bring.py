@@ -51,9 +51,9 @@ def import_(
     \b
     For a table (csv, parquet, datasets), FIELD is response, conversation (lines like "Student: 5"), problem,
     dialogue_id, grade_level, subject, context, responder, reviewer (needed where two people judge one response),
-    rationale, improved_response, rubric, source, licence, consent, or levels.CRITERION. A data set is a FOLDER,
-    FOLDER:SPLIT, or ID:SPLIT of the hub. In chat data, user is the student, assistant the AITA, and a first system
-    turn its profile.
+    rationale, improved_response, rubric, source, licence, student (a pseudonym), consent (train, evaluate or none),
+    keep_until (2027-08-31), or levels.CRITERION. A data set is a FOLDER, FOLDER:SPLIT, or ID:SPLIT of the hub. In chat
+    data, user is the student, assistant the AITA, and a first system turn its profile.
 
     A record that stands in several files becomes one. What cannot be used is put aside beside the records and counted.
 
