@@ -18,7 +18,9 @@ def parts(tmp_path):
 
 
 def asked(parts, **more):
-    return Asked("evaluator", parts / "test.jsonl", parts / "run", learning_curve=True, **more)
+    return Asked(
+        "evaluator", parts / "test.jsonl", parts / "run", criteria=("engagement",), learning_curve=True, **more
+    )
 
 
 def test_points_grow_by_whole_problems_up_to_all_of_them(parts, judge):
