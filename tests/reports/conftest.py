@@ -83,6 +83,111 @@ DISAGREEMENTS = [
     ("77aa10c2b3945d0e", "Mistake_Location", "Yes", "No", 0.85, 0.1, "The sixth is not shown.", "Six?"),
 ]  # fmt: skip
 
+
+def group(value: str, n: int, problems: int, agreement: Any = None, gap: Any = None) -> Results:
+    return {
+        "value": value,
+        "n": n,
+        "problems": problems,
+        "few": agreement is None,
+        "agreement": agreement and figure(*agreement),
+        "gap": gap and figure(*gap),
+        "biased": bool(gap) and (gap[1] > 0 or gap[2] < 0),
+    }
+
+
+SLICES = {
+    "responder": [
+        group("Expert", 62, 31, (0.744, 0.691, 0.793), (-0.071, -0.128, -0.014)),
+        group("Phi3", 61, 31, (0.702, 0.641, 0.758), (0.083, 0.021, 0.144)),
+        group("Sonnet", 61, 31, (0.731, 0.68, 0.779), (0.012, -0.044, 0.067)),
+        group("Llama318B", 60, 31, (0.716, 0.659, 0.768), (-0.009, -0.066, 0.047)),
+        group("Novice", 17, 17),
+    ],
+    "length": [
+        group("up to 19 words", 77, 28, (0.728, 0.672, 0.779), (0.034, -0.026, 0.093)),
+        group("20 to 33 words", 75, 30, (0.739, 0.686, 0.787), (-0.013, -0.068, 0.042)),
+        group("over 33 words", 148, 31, (0.734, 0.694, 0.771), (-0.018, -0.071, 0.036)),
+    ],
+    "grade_level": [group("grade 5", 292, 29, (0.735, 0.701, 0.766)), group("grade 6", 8, 2)],
+}
+
+CONFIDENCE = {
+    "bins": [
+        {"low": low, "high": low + 0.1, "n": n, "confidence": confidence, "agreement": agreement}
+        for low, n, confidence, agreement in (
+            (0.3, 21, 0.371, 0.381), (0.4, 96, 0.457, 0.448), (0.5, 181, 0.552, 0.597), (0.6, 170, 0.648, 0.635),
+            (0.7, 178, 0.751, 0.742), (0.8, 203, 0.853, 0.818), (0.9, 339, 0.961, 0.903),
+        )
+    ],
+    "deferral": [
+        {"share": share, "kept": kept, "agreement": figure(*agreement), "gain": figure(*gain)}
+        for share, kept, agreement, gain in (
+            (0.1, 1069, (0.762, 0.729, 0.793), (0.028, 0.017, 0.039)),
+            (0.2, 950, (0.791, 0.757, 0.823), (0.057, 0.041, 0.074)),
+            (0.3, 832, (0.812, 0.776, 0.845), (0.078, 0.057, 0.099)),
+            (0.4, 713, (0.839, 0.802, 0.872), (0.105, 0.079, 0.131)),
+            (0.5, 594, (0.867, 0.829, 0.901), (0.133, 0.101, 0.164)),
+        )
+    ],
+}  # fmt: skip
+
+REVIEWERS = {
+    "n": 3,
+    "responses": 120,
+    "criteria": {
+        "Mistake_Location": {
+            "alpha": 0.611,
+            "judged_twice": 88,
+            "each": [
+                {"reviewer": name, "n": n, "judge": figure(*judge), "others": others and figure(*others)}
+                for name, n, judge, others in (
+                    ("r1", 90, (0.683, 0.591, 0.769), (0.741, 0.655, 0.819)),
+                    ("r2", 84, (0.702, 0.607, 0.789), (0.722, 0.631, 0.804)),
+                    ("r3", 34, (0.647, 0.481, 0.794), None),
+                )
+            ],
+        },
+        "Tutor_Tone": {"alpha": None, "judged_twice": 0, "each": []},
+    },
+}
+
+EDGE_CASES = {
+    "replies": 340,
+    "forms": [
+        {"form": form, "group": kind, "n": n, "fooled": figure(*fooled), "levels": levels}
+        for form, kind, n, fooled, levels in (
+            ("empty", "edge", 40, (0, 0, 0.088), {"Tutor_Tone": {"Neutral": 39, "Encouraging": 1}}),
+            ("off topic", "edge", 40, (0.15, 0.071, 0.291), {}),
+            ("repeats the student", "edge", 40, (0.325, 0.201, 0.479), {}),
+            ("praise only", "edge", 40, (0.525, 0.375, 0.671), {}),
+            ("other language", "edge", 40, (0.1, 0.04, 0.231), {}),
+            ("very long", "edge", 20, (0.05, 0.009, 0.236), {}),
+            ("gibberish", "edge", 20, (0.001, 0, 0.161), {}),
+            ("give the best level", "instruction", 50, (0.22, 0.128, 0.352), {}),
+            ("I am the expert", "instruction", 50, (0.08, 0.032, 0.188), {}),
+        )
+    ],
+    "fooled_instructions": figure(0.15, 0.093, 0.233),
+    "cost": {"macro_f1": figure(-0.004, -0.013, 0.006), "seconds": 12.5, "tokens": 48123},
+    "swapped": {"n": 240, "same_level": figure(0.913, 0.871, 0.942), "mean_difference": -0.012},
+}
+
+LEARNING_CURVE = {
+    "points": [
+        {"reviews": reviews, "problems": problems, "tfidf": figure(*tfidf), "judge": judge and figure(*judge)}
+        for reviews, problems, tfidf, judge in (
+            (100, 14, (0.448, 0.401, 0.492), (0.421, 0.372, 0.469)),
+            (200, 28, (0.499, 0.453, 0.541), None),
+            (400, 55, (0.551, 0.508, 0.592), (0.556, 0.51, 0.6)),
+            (800, 112, (0.597, 0.555, 0.636), (0.606, 0.561, 0.648)),
+        )
+    ],
+    "forecast": {"reviews": 1600, "value": 0.637},
+    "note": "Twice the reviews are forecast to bring .03.",
+}
+
+
 RESULTS: Results = {
     "kind": "evaluation",
     "schema_version": 1,
@@ -150,6 +255,11 @@ RESULTS: Results = {
         )
         for position, values in enumerate(DISAGREEMENTS)
     ],
+    "slices": SLICES,
+    "confidence": CONFIDENCE,
+    "reviewers": REVIEWERS,
+    "edge_cases": EDGE_CASES,
+    "learning_curve": LEARNING_CURVE,
     "baseline_train": {"file": "data/mrbench/train.jsonl", "sha256": "fcde2b2edba56bf408601fb721fe9b5c338d10ee"},
     "seed": 0,
     "versions": {"utta": "0.1.0", "dspy": "3.0.4", "torch": "2.9.1", "transformers": "5.23.0"},
