@@ -8,13 +8,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+from utta.core.errors import shorten
 from utta.reports.numbers import interval, number
-from utta.reports.results import Confidence, Figure, Group, LearningCurve, Results
+from utta.reports.results import Confidence, CriterionResult, Figure, Group, LearningCurve, MeanResult, Results
 
 SERIES = {"judge": "Judge", "tfidf": "TF-IDF", "commonest": "Commonest level"}
 LEFT, RIGHT = 3.0, 97.0
 AXIS_LEFT = 11.0
 LANE, LABEL, BETWEEN, FOOT = 15, 20, 8, 36
+NAME_LENGTH = 44
 PLOT_HEIGHT, PLOT_TOP = 300, 12
 TICKS = (0.0, 0.25, 0.5, 0.75, 1.0)
 
@@ -59,8 +61,9 @@ class Chart:
 def criteria_chart(results: Results) -> Chart:
     """Macro-F1 by criterion and of the mean, beside the baselines."""
     keys = {"judge": "Judge", **{key: SERIES[key] for key in SERIES if key in results.mean.baselines}}
+    judged: dict[str, CriterionResult | MeanResult] = {**results.criteria, "Mean": results.mean}
     rows = []
-    for name, result in [*results.criteria.items(), ("Mean", results.mean)]:
+    for name, result in judged.items():
         figures = {"judge": result.metrics, **result.baselines}
         rows.append((name, {key: figures.get(key, {}).get("macro_f1", Figure()) for key in keys}))
     return interval_chart("Macro-F1 by criterion, with 95% intervals", rows, keys)
@@ -104,7 +107,7 @@ def interval_chart(
         anchor = {0.0: "start", 1.0: "end"}.get(tick, "middle")
         chart.words.append(Words(across(value), foot + 18, anchor, "0" if middle else number(value, signed)))
     for place, (name, figures) in enumerate(rows):
-        chart.words.append(Words(LEFT, place * block + LABEL - 4, "start", name))
+        chart.words.append(Words(LEFT, place * block + LABEL - 4, "start", shorten(name, NAME_LENGTH)))
         for lane, key in enumerate(series):
             y = place * block + LABEL + lane * LANE + LANE // 2
             _interval(chart, key, figures[key], across, y, f"{name}, {series[key]}: {interval(figures[key], signed)}")
@@ -157,9 +160,9 @@ def learning_chart(curve: LearningCurve) -> Chart | None:
     if not ends or max(ends) <= 0:
         return None
     axes = Axes(right=max(ends))
-    sides = {
-        "judge": [(p.reviews, p.judge) for p in curve.points],
-        "tfidf": [(p.reviews, p.tfidf) for p in curve.points],
+    sides: dict[str, list[tuple[int, Figure | None]]] = {
+        "judge": [(point.reviews, point.judge) for point in curve.points],
+        "tfidf": [(point.reviews, point.tfidf) for point in curve.points],
     }
     series = {key: SERIES[key] for key, points in sides.items() if any(figure for _, figure in points)}
     if curve.forecast:
@@ -167,20 +170,25 @@ def learning_chart(curve: LearningCurve) -> Chart | None:
     ticks = [(tick * max(ends), f"{round(tick * max(ends)):,}") for tick in TICKS]
     chart = _plot("Macro-F1 by the number of reviews trained on, with 95% intervals", series, axes, ticks, "reviews")
     for key, points in sides.items():
-        marks = []
-        for reviews, figure in points:
-            if figure is None or figure.value is None:
-                continue
-            x, words = axes.x(reviews), f"{SERIES[key]}, {reviews:,} reviews: {interval(figure)}"
-            if figure.low is not None and figure.high is not None:
-                chart.lines.append(Line(x, axes.y(figure.low), x, axes.y(figure.high), key))
-            marks.append(Mark(key, x, axes.y(figure.value), words))
-        _joined(chart, marks)
+        _curve(chart, axes, key, points)
     if curve.forecast:
         reviews, value = curve.forecast.reviews, curve.forecast.value
         words = f"Forecast, {reviews:,} reviews: {number(value)}"
         chart.marks.append(Mark("forecast", axes.x(reviews), axes.y(value), words))
     return chart
+
+
+def _curve(chart: Chart, axes: Axes, key: str, points: Sequence[tuple[int, Figure | None]]) -> None:
+    """One series of figures by the number of reviews, each with its interval."""
+    marks = []
+    for reviews, figure in points:
+        if figure is None or figure.value is None:
+            continue
+        x = axes.x(reviews)
+        if figure.low is not None and figure.high is not None:
+            chart.lines.append(Line(x, axes.y(figure.low), x, axes.y(figure.high), key))
+        marks.append(Mark(key, x, axes.y(figure.value), f"{SERIES[key]}, {reviews:,} reviews: {interval(figure)}"))
+    _joined(chart, marks)
 
 
 def _plot(title: str, series: Mapping[str, str], axes: Axes, ticks: Sequence[tuple[float, str]], below: str) -> Chart:

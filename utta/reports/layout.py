@@ -146,10 +146,14 @@ def heading(console: Console, title: str) -> None:
     console.print(text(title, style="bold"))
 
 
+def unbroken(words: str) -> str:
+    """`words` with no line end possible between a figure and its interval."""
+    return FIGURE.sub(lambda match: match[0].replace(" ", NO_BREAK), words)
+
+
 def note(console: Console, words: str, style: str = "") -> None:
     """A sentence, in lines no longer than is good to read; a figure is not parted from its interval."""
-    joined = FIGURE.sub(lambda match: match[0].replace(" ", NO_BREAK), safe(words))
-    lines = textwrap.wrap(joined, prose_width(console), break_on_hyphens=False)
+    lines = textwrap.wrap(unbroken(safe(words)), prose_width(console), break_on_hyphens=False)
     for line in lines:
         console.print(text(line, style=style))
 
