@@ -314,6 +314,23 @@ def open_run(folder: Path) -> tuple[Literal["evaluation", "program"], dict[str, 
     return kind, content
 
 
+def open_evaluation(folder: Path) -> Results:
+    """The checked results of an evaluation run; `UttaError` when `folder` holds none."""
+    kind, content = open_run(folder)
+    if kind != "evaluation":
+        raise UttaError(
+            f"{folder} holds a program and no evaluation; give a folder that `utta evaluate … --out` wrote."
+        )
+    return check_results(content, str(folder))
+
+
+def run_inputs(folder: Path) -> list[Path]:
+    """The files that a report of `folder` is made from."""
+    kind, content = open_run(folder)
+    data = [Path(content["data"]["file"])] if kind == "evaluation" else []
+    return [folder / "results.json", folder / "predictions.jsonl", folder / "manifest.json", *data]
+
+
 def same_run(named: str, folder: Path) -> bool:
     """Whether the path `named` in a stored comparison means `folder`, also when it was written from another folder."""
     given, stored = Path(folder).resolve(), Path(os.path.normpath(named))
