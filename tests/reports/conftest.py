@@ -1,12 +1,18 @@
-"""A hand-made evaluation with realistic figures, and two ways to read what the report prints of it."""
+"""A hand-made evaluation with realistic figures, a run's folder on disk, and two ways to read what the report prints."""
 
 import copy
 import io
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from rich.console import Console
+
+from utta.core.files import sha256, write_json, write_lines
+from utta.records.read import write_records
+from utta.records.record import Turn
+from utta.records.review import Review
 
 Results = dict[str, Any]
 
@@ -271,6 +277,38 @@ RESULTS: Results = {
 def results() -> Results:
     """A copy that a test may change."""
     return copy.deepcopy(RESULTS)
+
+
+SAID = '<script>document.title = "taken"</script></script><img src=x onerror=alert(1)> & \x1b[31m\x00 {{ 7 * 7 }} ]]>'
+
+
+@pytest.fixture
+def run(results, tmp_path, monkeypatch) -> Path:
+    """A run's folder with its predictions, and the data that it judged, seen from the folder above it: nine responses,
+    of which the judge takes five for another level than the experts."""
+    monkeypatch.chdir(tmp_path)
+    reviews, lines = [], []
+    for number in range(9):
+        gold, label = ("Yes", "No") if number < 4 else ("No", "No") if number < 8 else ("To some extent", "Yes")
+        review = Review(
+            source="made up", dialogue_id=f"d{number}", rubric="mrbench", levels={"Mistake_Location": gold},
+            conversation=[
+                Turn(speaker="student", utterance=f"Is it {number}?\nOr not?"), Turn(speaker="teacher", utterance=SAID),
+            ],
+            response=SAID if number == 0 else f"Response {number}", responder=None if number == 8 else f"model {number % 2}",
+        )  # fmt: skip
+        chance = 0.05 * (number + 1)
+        chances = dict.fromkeys(("No", "To some extent", "Yes"), chance) | {label: 1 - 2 * chance}
+        lines.append({
+            "record_id": review.id, "dialogue_id": review.dialogue_id, "criterion": "Mistake_Location", "label": label,
+            "probabilities": chances if number else None, "confidence": chances[label],
+        })  # fmt: skip
+        reviews.append(review)
+    write_records(Path("test.jsonl"), reviews)
+    write_lines(Path("run/predictions.jsonl"), lines)
+    results["data"] |= {"file": "test.jsonl", "sha256": sha256(Path("test.jsonl"))}
+    write_json(Path("run/results.json"), results)
+    return Path("run")
 
 
 @pytest.fixture
