@@ -32,6 +32,14 @@ def test_without_the_files_those_of_the_results_are_left(results, run, spoil, wh
     assert missing == f"These are the worst 6 alone: {why}."
 
 
+@pytest.mark.parametrize("line", ["not JSON", "[1]", '"text"', "{"])
+def test_damaged_predictions_are_said_to_be(results, run, line):
+    lines = (run / "predictions.jsonl").read_text(encoding="utf-8")
+    (run / "predictions.jsonl").write_text(f"{lines}{line}\n", encoding="utf-8")
+    found, missing = every_disagreement(check_results(results), run)
+    assert len(found) == 6 and "alone: run/predictions.jsonl is damaged (" in missing
+
+
 def test_a_criterion_that_the_experts_left_out_is_no_disagreement(results, run):
     del results["criteria"]["Tutor_Tone"]
     before, _ = every_disagreement(check_results(results), run)

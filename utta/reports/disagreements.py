@@ -8,6 +8,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
+from utta.core.errors import shorten
 from utta.core.files import sha256
 from utta.evaluate.predict import read_predictions
 from utta.records.read import scan_reviews
@@ -23,17 +24,25 @@ def every_disagreement(results: Results, run: Path) -> tuple[list[Disagreement],
     data = Path(results.data.file)
     if why := _unusable(results, data, run):
         return results.disagreements, f"These are the worst {len(results.disagreements)} alone: {why}."
+    try:
+        found = _read(results, data, run)
+    except (ValueError, KeyError, TypeError) as error:
+        damaged = f"{run / 'predictions.jsonl'} is damaged ({shorten(error)})"
+        return results.disagreements, f"These are the worst {len(results.disagreements)} alone: {damaged}."
+    return sorted(found, key=lambda each: each.gold_probability or 0), ""
+
+
+def _read(results: Results, data: Path, run: Path) -> list[Disagreement]:
     lines: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for line in read_predictions(run):
         lines[line["record_id"]].append(line)
-    found = [
+    return [
         _disagreement(review, line, len(results.criteria[line["criterion"]].gold))
         for review in scan_reviews(data)
         if isinstance(review, Review)
         for line in lines.get(review.id, ())
         if review.levels.get(line["criterion"], line["label"]) != line["label"]
     ]
-    return sorted(found, key=lambda each: each.gold_probability or 0), ""
 
 
 def _unusable(results: Results, data: Path, run: Path) -> str:

@@ -210,7 +210,7 @@ def _cost(value: Any) -> str:
 def _levels(form: Form) -> Grid:
     """How often each level was given, by criterion."""
     cells = [text(" · ".join(f"{label} {n:,}" for label, n in levels.items())) for levels in form.levels.values()]
-    return Grid(f"Levels: {form.form}", list(form.levels), [[Column("given", cells, justify="left")]])
+    return Grid(f"Given to: {form.form}", list(form.levels), [[Column("Levels", cells, justify="left")]])
 
 
 def _learning_curve(curve: LearningCurve) -> Section:
