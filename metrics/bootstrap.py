@@ -206,6 +206,16 @@ def ratio(draws: Draws, clusters: Sequence[Hashable], above: ArrayLike, below: A
     return value, tables.divide(draws.counts @ sums[0], draws.counts @ sums[1])
 
 
+def proportion(hits: int, n: int, level: float = 0.95) -> Interval:
+    """A share with Wilson's interval (Wilson 1927), which says something of shares of 0 and 1 too; nan without rows."""
+    if not n:
+        return Interval(float("nan"), float("nan"), float("nan"))
+    from scipy.stats import binomtest
+
+    found = binomtest(hits, n).proportion_ci(level, method="wilson")
+    return Interval(hits / n, float(found.low), float(found.high))
+
+
 def cluster_bootstrap(
     statistic: Callable[[NDArray[np.int64]], Mapping[str, float]],
     clusters: Sequence[Hashable],

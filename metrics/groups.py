@@ -11,6 +11,9 @@ FEW_ROWS = 20
 FEW_CLUSTERS = 5
 """A group with fewer rows, or from fewer clusters, is too small to say anything about."""
 
+LEVEL = 0.99
+"""Higher than the usual 95%: to accuse a judge falsely costs more than to miss a small bias."""
+
 
 def few(inside: ArrayLike, clusters: Sequence[Hashable]) -> bool:
     """Whether the rows marked in `inside [n]` are too few, or about too few different `clusters [n]`."""
@@ -19,7 +22,7 @@ def few(inside: ArrayLike, clusters: Sequence[Hashable]) -> bool:
 
 
 def gap(
-    values: ArrayLike, inside: ArrayLike, clusters: Sequence[Hashable], *, comparisons: int = 1, level: float = 0.95
+    values: ArrayLike, inside: ArrayLike, clusters: Sequence[Hashable], *, comparisons: int = 1, level: float = LEVEL
 ) -> Interval:
     """The mean of `values [n]` inside a group minus that of the other rows, with an interval that holds for all of
     `comparisons` groups at once.

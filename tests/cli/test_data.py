@@ -132,7 +132,7 @@ def test_a_table_is_read_with_the_columns_that_are_named(tmp_path):
         in fails("import", "csv", tmp_path / "r.csv", "--column", "x", "--out", tmp_path / "o")[0]
     )
     told = fails("import", "utta", SAMPLE, "--column", "response=Reply", "--out", tmp_path / "o")[0]
-    assert told == "Columns and speakers are named for csv files only, not for utta."
+    assert told == "Columns and speakers are named for csv, datasets, parquet only, not for utta."
 
 
 def test_a_kind_that_the_source_has_not_is_refused(tmp_path):
@@ -194,13 +194,14 @@ def test_dedupe_says_what_repeats_what(tmp_path):
     assert read_reviews(tmp_path / "d.jsonl").reviews == read_reviews(SAMPLE).reviews
 
 
-@pytest.mark.parametrize("command", ["import", "check", "stats", "clean", "dedupe", "split"])
+@pytest.mark.parametrize("command", ["import", "check", "stats", "clean", "dedupe", "split", "surrogates", "purge"])
 def test_example_in_the_help_runs(command, tmp_path, monkeypatch):
     help_text = run(command, "--help")
     example = re.search(r"Example:\n +utta data (.+)", help_text)
     assert example, help_text
     (tmp_path / "data").symlink_to(ROOT / "data")
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("UTTA_HOME", str(tmp_path / "home"))
     run(*shlex.split(example[1]))
 
 

@@ -159,7 +159,7 @@ REVIEWERS = {
 }
 
 EDGE_CASES = {
-    "replies": 340,
+    "replies": 50,
     "forms": [
         {"form": form, "group": kind, "n": n, "fooled": figure(*fooled), "levels": levels}
         for form, kind, n, fooled, levels in (
@@ -175,8 +175,8 @@ EDGE_CASES = {
         )
     ],
     "fooled_instructions": figure(0.15, 0.093, 0.233),
-    "cost": {"macro_f1": figure(-0.004, -0.013, 0.006), "seconds": 12.5, "tokens": 48123},
-    "swapped": {"n": 240, "same_level": figure(0.913, 0.871, 0.942), "mean_difference": -0.012},
+    "cost": {"macro_f1": figure(-0.004, -0.013, 0.006), "replies": 1048},
+    "swapped": {"n": 240, "same_level": figure(0.913, 0.871, 0.942), "mean_difference": 0.012},
 }
 
 LEARNING_CURVE = {
@@ -209,7 +209,7 @@ RESULTS: Results = {
         "problems": 31,
     },
     "times_scored": 2,
-    "counts": {"decisions": 1200, "scored": 1188, "unscored": 9, "errors": 3, "rejects": 0},
+    "counts": {"decisions": 1200, "scored": 1188, "unscored": 9, "errors": 3, "rejects": 0, "withheld": {"consent": 2}},
     "criteria": CRITERIA,
     "mean": {
         "metrics": {

@@ -30,7 +30,7 @@ def test_any_learning_curve_stands_on_its_chart(points, forecast):
     rows = [{"reviews": n, "problems": 1, "tfidf": tfidf, "judge": judge} for n, tfidf, judge in points]
     curve = LearningCurve.model_validate({"points": rows, "forecast": {"reviews": forecast, "value": 0.7}})
     chart = learning_chart(curve)
-    assert chart and inside(chart) and chart.series["forecast"] == "Forecast"
+    assert chart and inside(chart) and chart.series["forecast"] == "Forecast for TF-IDF"
 
 
 def test_the_charts_of_a_run_show_its_figures(results):

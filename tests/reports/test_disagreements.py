@@ -3,6 +3,8 @@ from pathlib import Path
 
 import pytest
 
+from utta.core.files import sha256
+from utta.records.read import read_reviews, write_records
 from utta.reports.disagreements import every_disagreement
 from utta.reports.results import check_results
 
@@ -38,6 +40,17 @@ def test_damaged_predictions_are_said_to_be(results, run, line):
     (run / "predictions.jsonl").write_text(f"{lines}{line}\n", encoding="utf-8")
     found, missing = every_disagreement(check_results(results), run)
     assert len(found) == 6 and "alone: run/predictions.jsonl is damaged (" in missing
+
+
+def test_what_may_be_kept_no_longer_is_not_shown_and_counted(results, run):
+    reviews = read_reviews("test.jsonl").reviews
+    reviews[0].keep_until = "2020-01-31"
+    reviews[1].keep_until = "2999-01-31"
+    write_records(Path("test.jsonl"), reviews)
+    results["data"]["sha256"] = sha256(Path("test.jsonl"))
+    found, missing = every_disagreement(check_results(results), run)
+    assert len(found) == 4 and reviews[0].id not in [each.record_id for each in found]
+    assert missing == "1 response past the last day to keep left out."
 
 
 def test_a_criterion_that_the_experts_left_out_is_no_disagreement(results, run):

@@ -62,7 +62,7 @@ def test_every_figure_of_the_terminal_stands_on_the_page(results, run, printed):
         assert not [figure for figure in figures if figure not in shown]
     for sentence in (
         "Gate failed: kappa >= 0.6, seen .41.",
-        "Forecast, if the curve goes on as it did: .64",
+        "Forecast for TF-IDF, if its curve goes on as it did: .64",
         "smollm2-135m-q4@",
     ):
         assert sentence in shown

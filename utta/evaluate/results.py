@@ -50,10 +50,10 @@ def figures(
         rows = [r for r in reviews if criterion.id in r.levels and (r.id, criterion.id) in answers]
         if not rows:
             continue
-        judged[criterion.id] = _score(draws, criterion, rows, *judged_levels(criterion, rows, answers))
+        judged[criterion.id] = scored(draws, criterion, rows, *judged_levels(criterion, rows, answers))
         compared[criterion.id] = {}
         for name, p in baseline_probabilities(criterion, train, rows).items():
-            compared[criterion.id][name] = _score(draws, criterion, rows, p.argmax(1), p)
+            compared[criterion.id][name] = scored(draws, criterion, rows, p.argmax(1), p)
         criteria[criterion.id] = _about(criterion, rows, answers) | {
             "metrics": all_plain(intervals(judged[criterion.id])),
             "baselines": {name: all_plain(intervals(s)) for name, s in compared[criterion.id].items()},
@@ -87,8 +87,8 @@ def comparison(
         rows = [r for r in reviews if key in r.levels and (r.id, key) in answers and (r.id, key) in other]
         if rows:
             counts[key] = len(rows)
-            ours = _score(draws, criterion, rows, *judged_levels(criterion, rows, answers))
-            differences[key] = difference(ours, _score(draws, criterion, rows, *judged_levels(criterion, rows, other)))
+            ours = scored(draws, criterion, rows, *judged_levels(criterion, rows, answers))
+            differences[key] = difference(ours, scored(draws, criterion, rows, *judged_levels(criterion, rows, other)))
     return {
         "n": counts,
         "criteria": {key: all_plain(intervals(d)) for key, d in differences.items()},
@@ -102,7 +102,7 @@ def skipped(gold: Sequence[int], levels: int) -> tuple[int, ...]:
     return thin if levels - len(thin) >= 2 else ()
 
 
-def _score(draws: Draws, criterion: Criterion, rows: Sequence[Review], predicted: Any, probabilities: Any) -> Scores:
+def scored(draws: Draws, criterion: Criterion, rows: Sequence[Review], predicted: Any, probabilities: Any) -> Scores:
     gold = gold_levels(criterion, rows)
     return score(
         draws,

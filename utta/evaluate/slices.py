@@ -2,7 +2,7 @@
 
 A slice parts the responses by one thing that is known of them, such as who wrote them. A group's `agreement` is the share
 of decisions on the experts' level. Its `gap` says how much more effectiveness (0 to 1) the judge sees in it than the
-experts, compared with the slice's other groups; the interval holds for all groups at once (`metrics.groups`).
+experts, compared with the slice's other groups; the 99% interval holds for all groups at once (`metrics.groups`).
 """
 
 from collections import Counter

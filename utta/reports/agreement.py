@@ -107,7 +107,7 @@ def other_measures(results: Results, full: bool) -> Section:
 
 def counts(results: Results) -> Section:
     """The decisions by what became of them, and the experts' levels."""
-    seen = results.counts
+    seen, withheld = results.counts, sum(results.counts.withheld.values())
     rows = []
     for name, result in results.criteria.items():
         thin = set(result.thin_levels)
@@ -120,7 +120,9 @@ def counts(results: Results) -> Section:
         [
             f"{counted(seen.decisions, 'decision')} on {counted(results.data.records, 'response')}: "
             f"{seen.scored:,} scored, {seen.unscored:,} unscored (without an expert's label), "
-            f"{counted(seen.errors, 'error')}. By criterion, with the experts' levels:",
+            f"{counted(seen.errors, 'error')}."
+            + (f" {counted(withheld, 'response')} withheld by consent or date." if withheld else ""),
+            "By criterion, with the experts' levels:",
             Pairs(rows),
             *([f"* fewer than {THIN} labels"] if thin_levels else []),
         ],

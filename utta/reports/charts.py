@@ -166,14 +166,14 @@ def learning_chart(curve: LearningCurve) -> Chart | None:
     }
     series = {key: SERIES[key] for key, points in sides.items() if any(figure for _, figure in points)}
     if curve.forecast:
-        series["forecast"] = "Forecast"
+        series["forecast"] = "Forecast for TF-IDF"
     ticks = [(tick * max(ends), f"{round(tick * max(ends)):,}") for tick in TICKS]
     chart = _plot("Macro-F1 by the number of reviews trained on, with 95% intervals", series, axes, ticks, "reviews")
     for key, points in sides.items():
         _curve(chart, axes, key, points)
     if curve.forecast:
         reviews, value = curve.forecast.reviews, curve.forecast.value
-        words = f"Forecast, {reviews:,} reviews: {number(value)}"
+        words = f"Forecast for TF-IDF, {reviews:,} reviews: {number(value)}"
         chart.marks.append(Mark("forecast", axes.x(reviews), axes.y(value), words))
     return chart
 

@@ -5,6 +5,7 @@ still what they were.
 """
 
 from collections import defaultdict
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -13,36 +14,47 @@ from utta.core.files import sha256
 from utta.evaluate.predict import read_predictions
 from utta.records.read import scan_reviews
 from utta.records.review import Review
+from utta.reports.numbers import counted
 from utta.reports.results import Disagreement, Results
 
 
 def every_disagreement(results: Results, run: Path) -> tuple[list[Disagreement], str]:
     """All disagreements, those with the least chance for the experts' level first; and a sentence on what is missing.
 
-    The sentence is empty when nothing is; otherwise the list is the one of `results.json`.
+    The sentence is empty when nothing is. Without the files the list is the one of `results.json`; a response past its last
+    day to keep is not shown.
     """
     data = Path(results.data.file)
     if why := _unusable(results, data, run):
         return results.disagreements, f"These are the worst {len(results.disagreements)} alone: {why}."
     try:
-        found = _read(results, data, run)
+        found, kept_back = _read(results, data, run)
     except (ValueError, KeyError, TypeError) as error:
         damaged = f"{run / 'predictions.jsonl'} is damaged ({shorten(error)})"
         return results.disagreements, f"These are the worst {len(results.disagreements)} alone: {damaged}."
-    return sorted(found, key=lambda each: each.gold_probability or 0), ""
+    past = f"{counted(kept_back, 'response')} past the last day to keep left out." if kept_back else ""
+    return sorted(found, key=lambda each: each.gold_probability or 0), past
 
 
-def _read(results: Results, data: Path, run: Path) -> list[Disagreement]:
+def _read(results: Results, data: Path, run: Path) -> tuple[list[Disagreement], int]:
+    """The disagreements, and the number of judged responses that may no longer be shown."""
     lines: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for line in read_predictions(run):
         lines[line["record_id"]].append(line)
-    return [
-        _disagreement(review, line, len(results.criteria[line["criterion"]].gold))
-        for review in scan_reviews(data)
-        if isinstance(review, Review)
-        for line in lines.get(review.id, ())
-        if review.levels.get(line["criterion"], line["label"]) != line["label"]
-    ]
+    found: list[Disagreement] = []
+    kept_back, today = 0, date.today()
+    for review in scan_reviews(data):
+        if not isinstance(review, Review) or review.id not in lines:
+            continue
+        if review.withheld("evaluate", today):
+            kept_back += 1
+            continue
+        found += [
+            _disagreement(review, line, len(results.criteria[line["criterion"]].gold))
+            for line in lines[review.id]
+            if review.levels.get(line["criterion"], line["label"]) != line["label"]
+        ]
+    return found, kept_back
 
 
 def _unusable(results: Results, data: Path, run: Path) -> str:

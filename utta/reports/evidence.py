@@ -139,9 +139,9 @@ def _reviewers(reviewers: Reviewers, full: bool) -> Section:
         Column("With each other", [_range([each.others for each in row.each]) for row in rows.values()]),
     ]
     parts: list[str | Grid] = [
-        f"{counted(reviewers.n, 'reviewer')} judged {counted(reviewers.responses, 'response')}.",
+        f"{counted(reviewers.n, 'reviewer')}; {counted(reviewers.responses, 'response')} judged by two of them or more.",
         Grid("Criterion", list(rows), [columns]),
-        "Judged twice: responses with levels of two reviewers or more. Alpha (Krippendorff): agreement between reviewers, "
+        "Judged twice: responses with a level of two reviewers or more. Alpha (Krippendorff): agreement between reviewers, "
         "1 is full and 0 is chance. The last two columns: the lowest and highest share of equal levels of a reviewer"
         + ("." if full else f"; each reviewer, with intervals: {MORE}."),
     ]
@@ -163,7 +163,10 @@ def _range(figures: Sequence[Figure | None]) -> Text:
 
 def _edge_cases(cases: EdgeCases, full: bool) -> Section:
     forms = sorted(cases.forms, key=lambda form: -(form.fooled.value or 0))
-    parts: list[str | Grid] = [f"{counted(cases.replies, 'made-up reply', 'made-up replies')} were judged besides."]
+    made = (
+        f"Each form was put in the place of {counted(cases.replies, 'reply', 'replies')}, or added to it, and judged."
+    )
+    parts: list[str | Grid] = [made]
     if cases.fooled_instructions:
         parts.append(f"Instructions to the judge fooled it in {interval(cases.fooled_instructions)} of the replies.")
     for group, header in (("edge", "Reply that deserves no good level"), ("instruction", "Instruction to the judge")):
@@ -173,8 +176,8 @@ def _edge_cases(cases: EdgeCases, full: bool) -> Section:
         if len(shown) < len(found):
             parts.append(f"{len(shown)} of {len(found)} forms shown, those that fooled it most; {MORE}.")
     parts.append(
-        "Fooled: the share of replies with a good level on most criteria although they deserve none; for an instruction, "
-        "the share whose level rose on any criterion against the same reply without it."
+        "Fooled: the share judged at half the effectiveness or more although it deserves none; for an instruction, the "
+        "share whose level rose on any criterion against the same reply without it."
     )
     parts += _swapped_and_cost(cases)
     if full:
@@ -192,8 +195,8 @@ def _swapped_and_cost(cases: EdgeCases) -> list[str]:
     lines = []
     if swapped := cases.swapped:
         lines.append(
-            f"With the order swapped, the judge gave the same level in {interval(swapped.same_level)} of "
-            f"{swapped.n:,}; mean difference {number(swapped.mean_difference, signed=True)}."
+            f"Asked again in the reverse order, the judge gave the same level in {interval(swapped.same_level)} of "
+            f"{counted(swapped.n, 'decision')}; the level's probability moved by {number(swapped.mean_difference)} on average."
         )
     if cases.cost:
         told = ", ".join(f"{name.replace('_', ' ')} {_cost(value)}" for name, value in cases.cost.items())
@@ -224,7 +227,7 @@ def _learning_curve(curve: LearningCurve) -> Section:
     parts: list[str | Grid] = [Grid("Reviews", [f"{point.reviews:,}" for point in points], [columns])]
     if curve.forecast:
         reached = f"{number(curve.forecast.value)} with {counted(curve.forecast.reviews, 'review')}"
-        parts.append(f"Forecast, if the curve goes on as it did: {reached}.")
+        parts.append(f"Forecast for TF-IDF, if its curve goes on as it did: {reached}.")
     if curve.note:
         parts.append(curve.note)
     return Section("learning_curve", "More reviews: macro-F1 by the number to train on", parts)

@@ -91,7 +91,7 @@ def _learning_curve(curve: LearningCurve, console: Console) -> None:
     if curve.forecast:
         figure.draw(figure.signal([curve.forecast.reviews], [curve.forecast.value], marker=FORECAST))
         ends.append(curve.forecast.reviews)
-        marks.append((FORECAST, "forecast"))
+        marks.append((FORECAST, "forecast for TF-IDF"))
     places = [round(tick * max(ends)) for tick in TICKS]
     figure.ruler("x").lim(0, max(ends)).ticks(places, [f"{place:,}" for place in places])
     _upright(figure)

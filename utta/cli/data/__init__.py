@@ -5,6 +5,8 @@ import click
 from utta.cli.data.bring import import_
 from utta.cli.data.look import check_, patterns_, stats_
 from utta.cli.data.mend import clean_, dedupe_, split_
+from utta.cli.data.private import purge_, surrogates_
+from utta.cli.data.send import export_
 
 
 @click.group()
@@ -12,5 +14,5 @@ def data() -> None:
     """Bring expert reviews in, check them, and split them by problem."""
 
 
-for command in (import_, check_, stats_, patterns_, clean_, dedupe_, split_):
+for command in (import_, check_, stats_, patterns_, clean_, dedupe_, split_, surrogates_, purge_, export_):
     data.add_command(command)
