@@ -11,8 +11,7 @@ from typing import Any
 
 from utta.core.errors import shorten
 from utta.core.files import sha256
-from utta.evaluate.predict import read_predictions
-from utta.records.read import scan_reviews
+from utta.records.read import numbered_lines, read_object, scan_reviews
 from utta.records.review import Review
 from utta.reports.numbers import counted
 from utta.reports.results import Disagreement, Results
@@ -39,7 +38,8 @@ def every_disagreement(results: Results, run: Path) -> tuple[list[Disagreement],
 def _read(results: Results, data: Path, run: Path) -> tuple[list[Disagreement], int]:
     """The disagreements, and the number of judged responses that may no longer be shown."""
     lines: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for line in read_predictions(run):
+    for _, raw, size in numbered_lines(run / "predictions.jsonl"):
+        line = read_object(raw, size)
         lines[line["record_id"]].append(line)
     found: list[Disagreement] = []
     kept_back, today = 0, date.today()
