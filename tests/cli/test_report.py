@@ -88,8 +88,48 @@ def test_svg_is_a_whole_picture_that_loads_nothing(run):
     assert "url(http" not in svg and "@font-face" not in svg and "cdnjs" not in svg
 
 
-def test_svg_and_json_together_are_refused(run):
-    assert CliRunner().invoke(report, [str(run), "--json", "--svg", "x.svg"]).exit_code == 2
+@pytest.mark.parametrize("option", ["--svg", "--html", "--junit"])
+def test_a_file_and_json_together_are_refused(run, option):
+    result = CliRunner().invoke(report, [str(run), "--json", option, "x"])
+    assert result.exit_code == 2 and f"--json and {option} cannot be used together" in result.output
+
+
+def test_a_page_and_junit_are_written_together(run):
+    result = invoke(run, "--html", "out/report.html", "--junit", "out/report.xml")
+    assert (result.stdout, result.stderr) == ("", "Wrote out/report.html\nWrote out/report.xml\n")
+    page = Path("out/report.html").read_text(encoding="utf-8")
+    assert page.lstrip().startswith("<!DOCTYPE html>") and page.count("<article") == 1 and "\u202e" not in page
+    assert ElementTree.parse("out/report.xml").find("testsuite").get("tests") == "2"
+
+
+def test_full_and_plot(run):
+    assert "Other measures [95% interval]" in invoke(run, "--full").output
+    plotted = invoke(run, "--plot", "--width", 60).output
+    assert "o judge" in plotted and max(map(len, plotted.splitlines())) <= 60
+
+
+@pytest.mark.parametrize("option", ["--html", "--junit", "--svg"])
+@pytest.mark.parametrize("place", ["run/results.json", "test.jsonl"])
+def test_no_file_that_is_read_is_overwritten(run, option, place):
+    Path("test.jsonl").write_text("{}", encoding="utf-8")
+    before = Path(place).read_text(encoding="utf-8")
+    assert fails(run, option, place) == (
+        f"{place} is an input and would be overwritten; name another file with {option}."
+    )
+    assert Path(place).read_text(encoding="utf-8") == before
+
+
+@pytest.mark.parametrize("option", [["--html", "x"], ["--junit", "x"], ["--plot"]])
+def test_a_program_has_no_page_and_no_plot(run, option):
+    Path("judge").mkdir()
+    Path("judge/manifest.json").write_text("{}", encoding="utf-8")
+    assert fails("judge", *option).startswith("judge holds a program and no evaluation; give")
+    assert not Path("x").exists()
+
+
+@pytest.mark.parametrize("option", [["--html", "x"], ["--junit", "x"], ["--plot"], ["--full"]])
+def test_what_is_for_one_run_is_refused_with_two(run, option):
+    assert CliRunner().invoke(report, ["run", "run", *option]).exit_code == 2
 
 
 def test_two_runs(run):
@@ -139,5 +179,6 @@ def test_a_broken_run(run, content, sentence):
 
 def test_help_has_an_example_and_imports_nothing_heavy():
     assert "Example:\n    utta evaluate" in invoke("--help").output
-    code = "import sys, utta.cli.report; print(sorted({'rich', 'pydantic', 'torch', 'dspy'} & set(sys.modules)))"
+    heavy = {"rich", "pydantic", "torch", "dspy", "jinja2", "plotext"}
+    code = f"import sys, utta.cli.report; print(sorted({heavy} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True).stdout == "[]\n"

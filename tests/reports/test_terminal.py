@@ -12,14 +12,27 @@ HERE = Path(__file__).parent
 
 
 @pytest.mark.parametrize("width", [80, 140])
-def test_the_whole_report_is_as_expected(results, printed, width):
+@pytest.mark.parametrize("full", [False, True], ids=["brief", "full"])
+def test_the_whole_report_is_as_expected(results, printed, width, full):
     """To renew after a wanted change: write what `printed` gives into the file, and read it before you keep it."""
-    assert printed(render, results, width=width) == (HERE / f"expected_{width}.txt").read_text(encoding="utf-8")
+    expected = HERE / f"expected_{'full_' if full else ''}{width}.txt"
+    assert printed(render, results, width=width, full=full) == expected.read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize("full", [False, True], ids=["brief", "full"])
 @pytest.mark.parametrize("width", [50, 60, 80, 100, 140, 200])
-def test_no_line_is_longer_than_the_width(results, printed, width):
-    assert max(cell_len(line) for line in printed(render, results, width=width).splitlines()) <= width
+def test_no_line_is_longer_than_the_width(results, printed, width, full):
+    lines = printed(render, results, width=width, full=full).splitlines()
+    assert max(cell_len(line) for line in lines) <= width
+
+
+def test_an_older_run_has_none_of_the_newer_sections(results, printed):
+    for key in ("slices", "confidence", "reviewers", "edge_cases", "learning_curve"):
+        del results[key]
+    shown = printed(render, results, full=True)
+    assert "What was judged" in shown and "\n\n\n" not in shown
+    for title in ("Groups of responses", "confidence is worth", "The reviewers", "Edge cases", "More reviews"):
+        assert title not in shown
 
 
 def test_eight_criteria_with_long_names_fit_at_80(results, printed):
@@ -41,7 +54,10 @@ def test_nothing_in_a_record_reaches_the_terminal_as_a_command(results, printed)
     results["model"] = results["program"] = results["comparison"]["run"] = hostile
     results["paths"]["predictions"] = f"{hostile}/predictions.jsonl"
     results["gates"][1]["gate"] = hostile
-    shown = printed(render, results)
+    results["slices"]["responder"][1]["value"] = results["edge_cases"]["forms"][0]["form"] = hostile
+    results["reviewers"]["criteria"]["Mistake_Location"]["each"][0]["reviewer"] = hostile
+    results["learning_curve"]["note"] = hostile
+    shown = printed(render, results, full=True)
     assert {unicodedata.category(c) for c in shown.replace("\n", "")}.isdisjoint({"Cc", "Cf", "Cs"})
     assert "[bold]Well done![/bold]" in shown
 
@@ -55,6 +71,12 @@ def test_what_cannot_be_computed_is_a_dash(results, printed):
     assert "the judge's mean macro-F1 cannot be\ncomputed" in shown
     row = next(line for line in shown.splitlines() if line.startswith("Mistake_Location"))
     assert row.split()[1] == "–"
+
+
+def test_brief_shows_the_mean_of_the_other_measures_and_full_shows_them_by_criterion(results, printed):
+    assert "Weighted kappa     .45 [.37 .51]" in printed(render, results)
+    assert ".43 [.34 .52]" not in printed(render, results)
+    assert ".43 [.34 .52]" in printed(render, results, full=True)
 
 
 def test_a_run_without_baseline_comparison_or_disagreement(results, printed):
@@ -85,6 +107,7 @@ def test_the_confusion_is_shown_only_where_it_fits(results, printed):
     assert "3 Encouraging    0   29  55" in printed(render, results, width=140)
     results["criteria"]["Tutor_Tone"]["confusion"] = []
     assert "3 Encouraging" not in printed(render, results, width=140)
+    assert "Who said what" in printed(render, results, width=80, full=True)
 
 
 def test_thin_levels_that_macro_f1_counts_are_named_as_such(results, printed):

@@ -48,11 +48,11 @@ def replacing(path: Path) -> Iterator[Path]:
         os.replace(made, path)
 
 
-def refuse_overwriting(out: Path, inputs: Iterable[Path]) -> None:
-    """`UttaError` when `out` is one of the inputs: what is read must still be there afterwards."""
+def refuse_overwriting(out: Path, inputs: Iterable[Path], option: str = "--out") -> None:
+    """`UttaError` when `out`, which `option` named, is one of the inputs: what is read must still be there afterwards."""
     for path in inputs:
         if out.exists() and path.exists() and out.samefile(path):
-            raise UttaError(f"{out} is an input and would be overwritten; name another file with --out.")
+            raise UttaError(f"{out} is an input and would be overwritten; name another file with {option}.")
 
 
 def write_text(path: Path, text: str) -> None:

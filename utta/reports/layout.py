@@ -1,7 +1,8 @@
-"""Tables that stack instead of being cut, and the console that they are drawn on.
+"""A report's sections as content, tables that stack instead of being cut, and the console that they are drawn on.
 
-A report's columns are packed into as many tables as the width asks for. Without a terminal the rules are plain
-hyphens. Colour only repeats what a word already says.
+A section is drawn by the terminal and by the page alike, so that both show the same figures. On a terminal its columns
+are packed into as many tables as the width asks for; without one the rules are plain hyphens. Colour only repeats what
+a word already says.
 """
 
 import io
@@ -36,7 +37,7 @@ WORD_STYLES = {"above": "green", "below": "red"}
 
 @dataclass(frozen=True)
 class Column:
-    """One column of a table: a header and a cell for each row, the last row being the mean."""
+    """One column of a table: a header and a cell for each row."""
 
     header: str
     cells: Sequence[Text]
@@ -45,7 +46,54 @@ class Column:
     @property
     def width(self) -> int:
         words = max((cell_len(word) for word in self.header.split()), default=0)
-        return max(words, *(cell.cell_len for cell in self.cells))
+        return max([words, *(cell.cell_len for cell in self.cells)])
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table of figures: what its rows are, their names, and groups of columns that stay together where they fit.
+
+    With `mean` the last row is the mean of the others.
+    """
+
+    header: str
+    names: Sequence[str]
+    groups: Sequence[Sequence[Column]]
+    mean: bool = False
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Names, each with words about it."""
+
+    rows: Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Section:
+    """One part of a report: sentences and tables in the order they are read. `key` is its one-word name."""
+
+    key: str
+    title: str
+    parts: Sequence[str | Grid | Pairs]
+
+
+def draw_section(console: Console, section: Section) -> None:
+    """The title, then the parts; from the first table on, a blank line sets tables apart."""
+    heading(console, section.title)
+    previous: str | Grid | Pairs = ""
+    tables = 0
+    for part in section.parts:
+        if tables and not (isinstance(part, str) and isinstance(previous, str)):
+            console.print()
+        if isinstance(part, str):
+            note(console, part)
+        elif isinstance(part, Pairs):
+            pairs(console, part.rows)
+        else:
+            draw_grid(console, part)
+        tables += not isinstance(part, str)
+        previous = part
 
 
 def ruled_table(console: Console) -> Table:
@@ -73,21 +121,23 @@ def pack(groups: Iterable[Sequence[Column]], room: int) -> list[list[Column]]:
     return tables
 
 
-def criterion_tables(console: Console, names: Sequence[str], groups: Iterable[Sequence[Column]]) -> list[Table]:
-    """Tables with a row for each of `names`, then the mean; `groups` of columns stay together where they fit."""
-    widest = max(cell_len(name) for name in (*names, "Criterion"))
+def draw_grid(console: Console, grid: Grid) -> None:
+    """A table, or several below each other where one would be too wide."""
+    widest = max(cell_len(name) for name in (*grid.names, grid.header))
     first = min(widest, max(12, console.width - 26))
-    tables = []
-    for columns in pack(groups, console.width - first):
+    for index, columns in enumerate(pack(grid.groups, console.width - first)):
+        if index:
+            console.print()
         table = ruled_table(console)
-        table.add_column(Text("Criterion"), overflow="fold", max_width=first)
+        table.add_column(text(grid.header), overflow="fold", max_width=first)
         for column in columns:
             table.add_column(text(column.header), justify=column.justify, max_width=column.width, overflow="fold")
-        for row, name in enumerate(names):
-            table.add_row(text(name), *(column.cells[row] for column in columns), end_section=row == len(names) - 1)
-        table.add_row(Text("Mean", style="bold"), *(column.cells[len(names)] for column in columns))
-        tables.append(table)
-    return tables
+        for row, name in enumerate(grid.names):
+            last, before_last = row == len(grid.names) - 1, row == len(grid.names) - 2
+            style = "bold" if grid.mean and last else ""
+            cells = [column.cells[row] for column in columns]
+            table.add_row(text(name, style=style), *cells, end_section=grid.mean and before_last)
+        console.print(table)
 
 
 def heading(console: Console, title: str) -> None:
@@ -96,10 +146,14 @@ def heading(console: Console, title: str) -> None:
     console.print(text(title, style="bold"))
 
 
+def unbroken(words: str) -> str:
+    """`words` with no line end possible between a figure and its interval."""
+    return FIGURE.sub(lambda match: match[0].replace(" ", NO_BREAK), words)
+
+
 def note(console: Console, words: str, style: str = "") -> None:
     """A sentence, in lines no longer than is good to read; a figure is not parted from its interval."""
-    joined = FIGURE.sub(lambda match: match[0].replace(" ", NO_BREAK), safe(words))
-    lines = textwrap.wrap(joined, prose_width(console), break_on_hyphens=False)
+    lines = textwrap.wrap(unbroken(safe(words)), prose_width(console), break_on_hyphens=False)
     for line in lines:
         console.print(text(line, style=style))
 

@@ -126,6 +126,8 @@ class Effectiveness(BaseModel):
 
 
 class Disagreement(BaseModel):
+    """A decision on which the judge left the experts' level; `responder` and `conversation` are read from the data."""
+
     record_id: str
     criterion: str
     gold: str
@@ -134,6 +136,113 @@ class Disagreement(BaseModel):
     gold_probability: float | None = None
     response: str | None = None
     student: str | None = None
+    responder: str | None = None
+    conversation: list[tuple[str, str]] = []
+
+
+class Group(BaseModel):
+    """A group of a slice. `few`: too small for figures. `gap`: how much more effectiveness (0 to 1) the judge sees in it
+    than the experts do, beside the slice's other groups; its interval holds for all groups at once, and `biased` says
+    that it excludes 0."""
+
+    value: str
+    n: int
+    problems: int
+    few: bool = False
+    agreement: Figure | None = None
+    gap: Figure | None = None
+    biased: bool = False
+
+
+class Bin(BaseModel):
+    """The decisions whose confidence lies between `low` and `high`: its mean, and the share on the experts' level."""
+
+    low: float
+    high: float
+    n: int
+    confidence: float | None = None
+    agreement: float | None = None
+
+
+class Deferral(BaseModel):
+    """The least confident `share` given to a person: agreement on the `kept` decisions, and its gain over all."""
+
+    share: float
+    kept: int
+    agreement: Figure
+    gain: Figure
+
+
+class Confidence(BaseModel):
+    bins: list[Bin] = []
+    deferral: list[Deferral] = []
+
+
+class Reviewer(BaseModel):
+    """One reviewer: the share of `n` levels on which the judge, and the other reviewers, gave the same."""
+
+    reviewer: str
+    n: int
+    judge: Figure
+    others: Figure | None = None
+
+
+class CriterionReviewers(BaseModel):
+    """Reviewers on one criterion: Krippendorff's `alpha` between them, over the responses that two or more judged."""
+
+    alpha: float | None = None
+    judged_twice: int
+    each: list[Reviewer] = []
+
+
+class Reviewers(BaseModel):
+    n: int
+    responses: int
+    criteria: dict[str, CriterionReviewers]
+
+
+class Form(BaseModel):
+    """One form of edge case, or of instruction to the judge, and how often the judge was `fooled` by it."""
+
+    form: str
+    group: Literal["edge", "instruction"]
+    n: int
+    fooled: Figure
+    levels: dict[str, dict[str, int]] = {}
+
+
+class Swapped(BaseModel):
+    n: int
+    same_level: Figure
+    mean_difference: float | None = None
+
+
+class EdgeCases(BaseModel):
+    replies: int
+    forms: list[Form]
+    fooled_instructions: Figure | None = None
+    cost: dict[str, Any] | None = None
+    swapped: Swapped | None = None
+
+
+class CurvePoint(BaseModel):
+    """Macro-F1 after training on so many `reviews` about so many `problems`."""
+
+    reviews: int
+    problems: int
+    tfidf: Figure
+    judge: Figure | None = None
+
+
+class Forecast(BaseModel):
+    reviews: int
+    value: float
+
+
+class LearningCurve(BaseModel):
+    points: list[CurvePoint]
+    forecast: Forecast | None = None
+    note: str = ""
 
 
 class Results(BaseModel):
@@ -155,6 +264,11 @@ class Results(BaseModel):
     gates: list[Gate] = []
     effectiveness: Effectiveness | None = None
     disagreements: list[Disagreement] = []
+    slices: dict[str, list[Group]] | None = None
+    confidence: Confidence | None = None
+    reviewers: Reviewers | None = None
+    edge_cases: EdgeCases | None = None
+    learning_curve: LearningCurve | None = None
     baseline_train: FileRef | None = None
     seed: int | None = None
     versions: dict[str, str | None] = {}
@@ -200,6 +314,23 @@ def open_run(folder: Path) -> tuple[Literal["evaluation", "program"], dict[str, 
     if kind == "evaluation":
         check_results(content, str(path))
     return kind, content
+
+
+def open_evaluation(folder: Path) -> Results:
+    """The checked results of an evaluation run; `UttaError` when `folder` holds none."""
+    kind, content = open_run(folder)
+    if kind != "evaluation":
+        raise UttaError(
+            f"{folder} holds a program and no evaluation; give a folder that `utta evaluate … --out` wrote."
+        )
+    return check_results(content, str(folder))
+
+
+def run_inputs(folder: Path) -> list[Path]:
+    """The files that a report of `folder` is made from."""
+    kind, content = open_run(folder)
+    data = [Path(content["data"]["file"])] if kind == "evaluation" else []
+    return [folder / "results.json", folder / "predictions.jsonl", folder / "manifest.json", *data]
 
 
 def same_run(named: str, folder: Path) -> bool:

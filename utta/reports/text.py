@@ -1,7 +1,8 @@
-"""Text from records, made safe for a terminal.
+"""Text from records, made safe for a terminal and a page.
 
 A reply may hold terminal escapes, rich markup or marks that turn the direction of writing. `safe` neutralises them;
-the report prints `Text` objects only, so that nothing is read as markup. It does not hide a student's name.
+the report prints `Text` objects only, so that nothing is read as markup. It does not hide a student's name, and it
+does not escape HTML: the page's template does.
 """
 
 import unicodedata
@@ -18,6 +19,11 @@ NOT_XML = "\ufffe\uffff"
 def safe(value: object) -> str:
     """`value` on one line: white space squeezed, direction marks dropped, control characters shown as U+FFFD."""
     return "".join(_safe_character(character) for character in " ".join(str(value).split()))
+
+
+def safe_lines(value: object) -> str:
+    """`value` as `safe` makes it, line by line."""
+    return "\n".join(safe(line) for line in str(value).splitlines())
 
 
 def _safe_character(character: str) -> str:

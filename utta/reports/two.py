@@ -10,11 +10,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from utta.core.errors import UttaError
-from utta.reports.layout import criterion_tables, heading, note, notes, pairs
+from utta.reports.agreement import SIDES, by_criterion, figure_column, paired_column
+from utta.reports.layout import Pairs, Section, draw_section, note, notes
 from utta.reports.numbers import MISSING, counted, interval
-from utta.reports.results import Figure, Figures, Paired, Results, check_results, open_run, same_run
-from utta.reports.terminal import SIDES, difference_column, figure_column, print_tables
+from utta.reports.results import Figure, Figures, Paired, Results, open_evaluation, same_run
 from utta.reports.text import text
 from utta.reports.verdict import held_against
 
@@ -24,7 +23,7 @@ def report_two(run_a: Path, run_b: Path, console: Console) -> None:
 
     Raises `UttaError` when a folder is missing, broken or no evaluation.
     """
-    a, b = _evaluation(run_a), _evaluation(run_b)
+    a, b = open_evaluation(run_a), open_evaluation(run_b)
     console.print(text(f"utta report {run_a} {run_b}", style="bold"))
     console.print()
     paired, header, sentence = _stored_difference(run_a, a, run_b, b)
@@ -33,19 +32,11 @@ def report_two(run_a: Path, run_b: Path, console: Console) -> None:
     names = [*a.criteria, *(name for name in b.criteria if name not in a.criteria)]
     columns = [figure_column("A", _rows(a, names), "macro_f1"), figure_column("B", _rows(b, names), "macro_f1")]
     if paired:
-        columns.append(difference_column(header, paired, names))
-    heading(console, "Agreement with the experts: macro-F1 [95% interval]")
-    print_tables(console, criterion_tables(console, names, [columns]))
-    notes(console, [SIDES] if paired else [])
-    heading(console, "The runs")
-    pairs(console, [("A", _described(run_a, a)), ("B", _described(run_b, b))])
-
-
-def _evaluation(run: Path) -> Results:
-    kind, content = open_run(run)
-    if kind != "evaluation":
-        raise UttaError(f"{run} holds a program and no evaluation; two evaluation runs can stand side by side.")
-    return check_results(content, str(run))
+        columns.append(paired_column(header, paired, names))
+    title = "Agreement with the experts: macro-F1 [95% interval]"
+    described = Pairs([("A", _described(run_a, a)), ("B", _described(run_b, b))])
+    draw_section(console, Section("agreement", title, [by_criterion(names, [columns]), *([SIDES] if paired else [])]))
+    draw_section(console, Section("runs", "The runs", [described]))
 
 
 def _stored_difference(run_a: Path, a: Results, run_b: Path, b: Results) -> tuple[Paired | None, str, str]:
