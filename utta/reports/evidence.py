@@ -61,7 +61,7 @@ def _slices(slices: dict[str, list[Group]], full: bool) -> Section:
         lead = f"{len(flagged)} of {counted(len(tested), 'group')} {'stands' if len(flagged) == 1 else 'stand'} out: {named}."
     notes = [
         "Gap: how much more teaching effectiveness (0 to 1) the judge sees in a group than the experts do, beside the "
-        "other groups of its slice; the intervals hold for all groups at once, and above or below means that 0 is outside."
+        "other groups of its slice; the 99% intervals hold for all groups at once, and above or below means that 0 is outside."
     ]
     if few := sum(group.few for _, group in groups):
         notes.append(f"{counted(few, 'group')} under 20 responses or 5 problems: too few for figures.")
