@@ -4,16 +4,19 @@
     for step in history(out): ...
 
 The manifest of `clean.jsonl` is `clean.jsonl.manifest.json`: the whole name, because `clean.csv` may stand beside it. The
-parts of a split have one in common, `split.json`. A manifest holds hashes and counts and no text of the data. Inputs are
-named as seen from the manifest's folder, so that a folder may move as a whole.
+parts of a split have one in common, `split.json`. A manifest holds hashes and counts and no text of the records. Inputs are
+named as seen from the manifest's folder, so that folders may move together.
 """
 
+import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+from pydantic import BaseModel, ValidationError
 
 import utta
 from utta.core.errors import UttaError
@@ -22,14 +25,53 @@ from utta.core.files import read_json, sha256, write_json
 SPLIT = "split.json"
 
 
-def origin(folder: Path, command: str, options: Mapping[str, Any], inputs: Sequence[Path]) -> dict[str, Any]:
-    """What every manifest in `folder` says of how its files were made: by which command and options, out of what, when."""
-    return {
-        "made_by": {"command": command, "options": dict(options)},
-        "inputs": [{"file": _seen_from(folder, path), "sha256": sha256(path)} for path in inputs],
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "utta": utta.__version__,
-    }
+class _MadeBy(BaseModel):
+    command: str
+    options: dict[str, Any]
+
+
+class _Made(BaseModel):
+    """A file that a manifest tells of: an input, or a part of a split."""
+
+    file: str
+    sha256: str
+    records: int | None = None
+
+
+class _Manifest(BaseModel):
+    """What the manifests of a file and of a split have in common, as far as the way back needs it."""
+
+    kind: Literal["manifest", "split"]
+    made_by: _MadeBy
+    inputs: list[_Made]
+    created: str
+    records: int
+    sha256: str | None = None
+    parts: dict[str, _Made] = {}
+
+    def about(self, path: Path) -> tuple[str | None, int | None]:
+        """The hash and the number of records that a file had when it was made; a `split.json` holds no hash of itself."""
+        part = next((part for part in self.parts.values() if part.file == path.name), None)
+        return (part.sha256, part.records) if part else (self.sha256, self.records)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One file on the way back, `depth` steps before the one that was asked for.
+
+    `state` is empty, or what is wrong: "missing", "changed since it was made", "changed since it was used", "not made by a
+    data command". `made_by`, `created`, `records` are those of its manifest, None without one.
+    """
+
+    depth: int
+    file: str
+    state: str
+    made_by: str | None = None
+    created: str | None = None
+    records: int | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
 
 
 def leave_manifest(
@@ -47,23 +89,14 @@ def leave_manifest(
     write_json(_beside(out), {**value, **origin(out.parent, command, options, inputs)})
 
 
-@dataclass(frozen=True)
-class Step:
-    """One file on the way back, `depth` steps before the one that was asked for.
-
-    `state` is empty, or what is wrong: "missing", "changed since it was made", "changed since it was used", "not made by a
-    data command". `made_by`, `created`, `records` are those of its manifest, None without one.
-    """
-
-    depth: int
-    file: str
-    state: str
-    made_by: str | None
-    created: str | None
-    records: int | None
-
-    def as_json(self) -> dict[str, Any]:
-        return asdict(self)
+def origin(folder: Path, command: str, options: Mapping[str, Any], inputs: Sequence[Path]) -> dict[str, Any]:
+    """What every manifest in `folder` says of how its files were made: by which command and options, out of what, when."""
+    return {
+        "made_by": {"command": command, "options": dict(options)},
+        "inputs": [{"file": _seen_from(folder, path), "sha256": sha256(path)} for path in inputs],
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "utta": utta.__version__,
+    }
 
 
 def history(path: Path) -> list[Step]:
@@ -80,62 +113,63 @@ def history(path: Path) -> list[Step]:
 
 def _steps(path: Path, used: str | None, depth: int, passed: set[Path]) -> Iterator[Step]:
     """`used` is the hash that the file had when it was used, None for the one that was asked for."""
-    manifest = _manifest(path)
     now = sha256(path) if path.is_file() else None
-    made = _hash_in(manifest, path) if manifest else None
-    by, options = (manifest["made_by"]["command"], manifest["made_by"]["options"]) if manifest else (None, {})
-    yield Step(
-        depth=depth,
-        file=str(path),
-        state=_state(now, used, made, manifest is not None),
-        made_by=by and " ".join([by, *(f"{name}={value}" for name, value in options.items())]),
-        created=manifest["created"] if manifest else None,
-        records=_records(manifest, path) if manifest else None,
-    )
-    again = path.resolve() in passed
-    if manifest and not again and (used is None or used in (now, made)):
+    manifest = _manifest(path)
+    if manifest is None:
+        yield Step(depth, str(path), _state(now, used, now) or "not made by a data command")
+        return
+    made, records = manifest.about(path)
+    by = _spelled(manifest.made_by)
+    yield Step(depth, str(path), _state(now, used, made), by, manifest.created, records)
+    if used in (None, now, made) and path.resolve() not in passed:
         passed.add(path.resolve())
-        for each in manifest["inputs"]:
-            place = Path(os.path.normpath(path.parent / each["file"]))
-            yield from _steps(place, each["sha256"], depth + 1, passed)
+        for each in manifest.inputs:
+            place = Path(os.path.normpath(path.parent.resolve() / each.file))
+            here = Path.cwd()
+            shown = place.relative_to(here) if place.is_relative_to(here) else place
+            yield from _steps(shown, each.sha256, depth + 1, passed)
 
 
-def _state(now: str | None, used: str | None, made: str | None, known: bool) -> str:
+def _state(now: str | None, used: str | None, made: str | None) -> str:
     if now is None:
         return "missing"
     if used not in (None, now):
         return "changed since it was used"
-    if made not in (None, now):
-        return "changed since it was made"
-    return "" if known else "not made by a data command"
+    return "changed since it was made" if made not in (None, now) else ""
 
 
-def _manifest(path: Path) -> dict[str, Any] | None:
-    """The manifest that tells of a file: its own, or that of the split which it is a part of or which it is."""
-    for place, kind in ((_beside(path), "manifest"), (path.with_name(SPLIT), "split")):
-        if not place.is_file():
-            continue
-        value = read_json(place)
-        if not isinstance(value, dict) or value.get("kind") != kind or not {"made_by", "inputs"} <= value.keys():
-            raise UttaError(f"{place} is not a manifest of UTTA; move it away, or make {path} anew.")
-        if kind == "manifest" or path.name == SPLIT or _part(value, path):
-            return value
-    return None
+def _spelled(made_by: _MadeBy) -> str:
+    """The command with the options that say something."""
+    said = {name: value for name, value in made_by.options.items() if value not in (None, False, [], {})}
+    return " ".join([made_by.command, *(f"{name}={_plain(value)}" for name, value in said.items())])
 
 
-def _part(manifest: dict[str, Any], path: Path) -> dict[str, Any] | None:
-    """What the manifest of a split says of one of its parts."""
-    return next((part for part in manifest["parts"].values() if part["file"] == path.name), None)
+def _plain(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _hash_in(manifest: dict[str, Any], path: Path) -> str | None:
-    """The hash that the file had when it was made; a `split.json` holds none of itself."""
-    return (_part(manifest, path) or {}).get("sha256") if manifest["kind"] == "split" else manifest["sha256"]
+def _manifest(path: Path) -> _Manifest | None:
+    """The manifest that tells of a file: its own, or that of the split which it is a part of, or which it is."""
+    own, split = _beside(path), path.with_name(SPLIT)
+    if own.is_file():
+        return _read(own)
+    if not split.is_file():
+        return None
+    try:
+        found = _read(split)
+    except UttaError:
+        if path.name == SPLIT:
+            raise
+        return None
+    parts = [part.file for part in found.parts.values()]
+    return found if path.name in (SPLIT, *parts) else None
 
 
-def _records(manifest: dict[str, Any], path: Path) -> int:
-    part = _part(manifest, path) if manifest["kind"] == "split" else None
-    return int((part or manifest)["records"])
+def _read(place: Path) -> _Manifest:
+    try:
+        return _Manifest.model_validate(read_json(place))
+    except ValidationError:
+        raise UttaError(f"{place} is not a manifest of UTTA; move it away, or make its file anew.") from None
 
 
 def _beside(path: Path) -> Path:

@@ -11,10 +11,10 @@ from utta.core.errors import UttaError, shorten
 from utta.records.dialogue import Dialogue
 from utta.records.example import TeachingExample
 from utta.records.read import no_records, numbered_lines, read_object, told_kind
-from utta.records.record import Record
 from utta.records.review import Review
 
-KINDS: dict[str, type[Record]] = {"reviews": Review, "dialogues": Dialogue, "examples": TeachingExample}
+AnyRecord = Review | Dialogue | TeachingExample
+KINDS: dict[str, type[AnyRecord]] = {"reviews": Review, "dialogues": Dialogue, "examples": TeachingExample}
 BY_NAME = {record.model_fields["kind"].default: kind for kind, record in KINDS.items()}
 
 
