@@ -11,7 +11,6 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
@@ -95,5 +94,7 @@ def read_split(folder: Path) -> Split:
             raise UttaError(f"{folder} has no {part.file}, which {SPLIT} tells of; make the split anew.")
         for each in part.names:
             if named.setdefault(each, name) != name:
-                raise UttaError(f"{place} leaks: the problem {each!r} is named in {named[each]} and in {name}; make it anew.")
+                raise UttaError(
+                    f"{place} leaks: the problem {each!r} is named in {named[each]} and in {name}; make it anew."
+                )
     return Split(folder, manifest)

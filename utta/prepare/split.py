@@ -23,7 +23,7 @@ from utta.core.store import Store
 from utta.prepare.groups import KEYS, Bond, Groups, bond_of
 from utta.prepare.manifest import SPLIT, origin
 from utta.prepare.parts import Split, read_split
-from utta.records.kinds import KINDS, AnyRecord, kind_of
+from utta.records.kinds import KINDS, kind_of
 from utta.records.read import Fault, no_records, numbered_records, put_aside, rejects_note
 from utta.records.review import Review
 
@@ -97,7 +97,9 @@ def grow_split(path: Path | str, keep: Path | str, out: Path | str) -> dict[str,
     """
     old = read_split(Path(keep))
     told = old.manifest
-    return _Plan(list(told.parts), told.by, told.seed, told.ratios, told.stratified, old).carry_out(Path(path), Path(out))
+    return _Plan(list(told.parts), told.by, told.seed, told.ratios, told.stratified, old).carry_out(
+        Path(path), Path(out)
+    )
 
 
 @dataclass(frozen=True)
@@ -168,12 +170,16 @@ class _Plan:
         gone = 0
         for name, item in self.old.scan():
             if isinstance(item, Fault):
-                raise UttaError(f"{item}; mend that line of the old split, for its problem could come into another part.")
+                raise UttaError(
+                    f"{item}; mend that line of the old split, for its problem could come into another part."
+                )
             groups.keep(bond_of(item, self.by), numbers[name])
             gone += lines.get(item.id) is None
         remarks = [f"{file} has changed since the old split was made." for file in self.old.changed]
         if gone:
-            remarks.append(f"{gone:,} records of {self.old.folder} are not in {path}, and so in no part of the new split.")
+            remarks.append(
+                f"{gone:,} records of {self.old.folder} are not in {path}, and so in no part of the new split."
+            )
         return remarks
 
     def _write(self, out: Path, groups: Groups, lines: Store, path: Path) -> tuple[dict[str, Any], list[Fault]]:
@@ -212,8 +218,8 @@ class _Plan:
 def _tie(bond: Bond) -> str:
     _, dialogue = json.loads(bond.dialogue)
     return (
-        f"the dialogue {dialogue!r} is about {bond.name!r} and other problems, which stand in several parts of the split that is "
-        "continued, so that it would be a leak; give it one problem, or leave it out"
+        f"the dialogue {dialogue!r} is about {bond.name!r} and others, which stand in several parts of the split that is "
+        "continued: a leak; give it one problem, or leave it out"
     )
 
 

@@ -1,7 +1,7 @@
 """The three kinds of records by the words of the command line, and which of them a file holds.
 
-    kind = kind_of("talk.jsonl")  # "dialogues"
-    for item in scan_records("talk.jsonl", KINDS[kind]): ...
+kind = kind_of("talk.jsonl")  # "dialogues"
+for item in scan_records("talk.jsonl", KINDS[kind]): ...
 """
 
 import json
