@@ -38,16 +38,13 @@ BONDS = st.tuples(st.sampled_from(["", *"abcdefghijklmn"]), st.sampled_from("123
 
 
 @settings(deadline=None, max_examples=40)
-@given(old=st.lists(BONDS, min_size=4, max_size=12), new=st.lists(BONDS, max_size=12))
+@given(old=st.lists(BONDS, min_size=1, max_size=12), new=st.lists(BONDS, max_size=12))
 def test_adding_a_batch_moves_nothing_and_parts_no_problem(old, new):
+    old = [*old, ("x", "x"), ("y", "y"), ("z", "z")]  # enough for three parts
     records = [review(n, *bond) for n, bond in enumerate([*old, *new])]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        try:
-            split_file(put(folder / "old.jsonl", records[: len(old)]), folder / "old", ratios=(60, 20, 20))
-        except UttaError as error:
-            assert "a split into 3 parts needs as many" in str(error)
-            return
+        split_file(put(folder / "old.jsonl", records[: len(old)]), folder / "old", ratios=(60, 20, 20))
         before = part_of(folder / "old")
         told = grow_split(put(folder / "all.jsonl", records), folder / "old", folder / "new")
         after = part_of(folder / "new")  # refuses a leak
@@ -128,7 +125,7 @@ def test_a_problem_stays_in_its_part_when_its_records_were_taken_out(old, tmp_pa
     again = grow_split(put(tmp_path / "again.jsonl", records), tmp_path / "second", tmp_path / "third")
     assert {
         part for id_, part in part_of(tmp_path / "third").items() if id_ in {r.id for r in records if r.problem == gone}
-    } == {"test"}  # noqa: E501
+    } == {"test"}
     assert again["note"] == ""
 
 
@@ -189,8 +186,8 @@ def test_dialogues_are_split_and_grow_like_reviews(tmp_path):
     assert manifest["holds"] == "dialogues" and manifest["records"] == 20
     grow_split(put(tmp_path / "all.jsonl", talk), tmp_path / "old", tmp_path / "new")
     assert part_of(tmp_path / "new").items() >= part_of(tmp_path / "old").items()
+    split_file(put(tmp_path / "r.jsonl", [review(n, f"p{n}", f"d{n}") for n in range(9)]), tmp_path / "r")
     with pytest.raises(UttaError, match="holds dialogues, not reviews"):
-        split_file(put(tmp_path / "r.jsonl", [review(n, f"p{n}", f"d{n}") for n in range(9)]), tmp_path / "r")
         grow_split(tmp_path / "all.jsonl", tmp_path / "r", tmp_path / "mixed")
     with pytest.raises(UttaError, match="Only reviews have labels to stratify by"):
         split_file(tmp_path / "all.jsonl", tmp_path / "s", stratify=True)

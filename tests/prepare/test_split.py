@@ -70,8 +70,9 @@ def test_parts_do_not_change_with_the_version_or_the_hash_seed():
         "from tests.prepare.test_split import reviews_of, split_by;"
         "print([sorted({r.problem for r in part}) for part in split_by(reviews_of({f'p{n}': 2 for n in range(10)}))])"
     )
+    path = ":".join([str(ROOT), *sys.path])
     runs = {
-        subprocess.run([sys.executable, "-c", code], env={"PYTHONHASHSEED": seed, "PYTHONPATH": ":".join([str(ROOT), *sys.path])},
+        subprocess.run([sys.executable, "-c", code], env={"PYTHONHASHSEED": seed, "PYTHONPATH": path},
                        capture_output=True, text=True, check=True).stdout
         for seed in ("1", "2")
     }  # fmt: skip

@@ -34,13 +34,13 @@ LEAST_WORDS = 8
 ORDINALS = "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth".split()
 NUMBER = r"(?:1[0-2]|[1-9])"
 NTH = rf"(?:{NUMBER}(?:st|nd|rd|th)|{'|'.join(ORDINALS)})"
-OR = r"\s*(?:-|–|to|and|or|&|/)\s*"
+OR = r"\s*(?:-|–|to|and|or|&)\s*"
 # Not what a test was given, nor the first grade that somebody got.
 NO_MARK = r"(?!\s*(?:/|%|out of\b|points?\b)|[.,]\d)"
 NO_CLAUSE = r"(?!\s+(?:he|she|they|i|you|we|was|were|is|on|of|that)\b)"
 MENTION = (
     rf"(?:grades?(?:[\s_]level)?\s*[:=#]?\s*(?:{NUMBER}|K)(?:{OR}(?:{NUMBER}|K))?\b{NO_MARK}"
-    rf"|{NTH}(?:{OR}{NTH})?[\s-]+grade(?:rs?)?\b{NO_CLAUSE}"
+    rf"|{NTH}(?:(?:{OR}|/){NTH})?[\s-]+grade(?:rs?)?\b{NO_CLAUSE}"
     rf"|kindergarten(?:ers?)?\b"
     rf"|(?-i:Year)\s(?:1[0-3]|[1-9])\b(?!\s*(?::|of\b|after\b)))"
 )
