@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from utta.core.files import atomic, refuse_overwriting
+from utta.prepare.manifest import leave_manifest
 from utta.records.read import Fault, no_records, numbered_records, put_aside, rejects_note
 from utta.records.record import Turn
 from utta.records.review import Review
@@ -141,13 +142,14 @@ def clean_file(path: Path, out: Path) -> dict[str, Any]:
     gathered.write(out)
     place = put_aside(gathered.faults, out.with_name(f"{out.stem}.rejects.jsonl"))
     summary = gathered.summary()
+    leave_manifest(out, "clean", {}, [path], summary["responses"], summary["rejects"])
     return {
         "out": str(out),
         "responses": summary["responses"],
         "changed": changed,
         "changes": dict(counts.most_common()),
         "merged": summary["merged"],
-        "rejects": len(gathered.faults),
+        "rejects": summary["rejects"],
         "note": rejects_note([str(fault) for fault in gathered.faults], place),
         "first": [asdict(change) for change in shown],
     }

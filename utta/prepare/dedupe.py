@@ -21,6 +21,7 @@ from typing import Any
 from utta.core.errors import UttaError
 from utta.core.files import atomic, refuse_overwriting
 from utta.core.store import Store
+from utta.prepare.manifest import leave_manifest
 from utta.records.read import Fault, no_records, put_aside, rejects_note, scan_reviews
 from utta.records.record import content_id
 from utta.records.review import Review
@@ -149,11 +150,13 @@ def dedupe_file(path: Path, out: Path, near: float | None = None) -> dict[str, A
         if not counts["responses"]:
             raise no_records(path, faults)
     place = put_aside(faults, out.with_name(f"{out.stem}.rejects.jsonl"))
+    left = counts["responses"] - counts["same"] - counts["nearly_same"]
+    leave_manifest(out, "dedupe", {"near": near}, [path], left, len(faults))
     names = ("responses", "same", "nearly_same", "labels_differ")
     return {
         "out": str(out),
         **{name: counts[name] for name in names},
-        "kept": counts["responses"] - counts["same"] - counts["nearly_same"],
+        "kept": left,
         "note": rejects_note([str(fault) for fault in faults], place),
         "first": first,
     }

@@ -262,7 +262,9 @@ def _filled(record: AnyRecord, values: dict[str, Any]) -> AnyRecord:
     if not values:
         return record
     known: dict[str, Any] = {name: values[name] for name in FIELDS[:2] if name in values}
-    update = dict[str, Any](input=record.input.model_copy(update=known)) if isinstance(record, TeachingExample) else known
+    update = (
+        dict[str, Any](input=record.input.model_copy(update=known)) if isinstance(record, TeachingExample) else known
+    )
     if "problem" in values:
         update["problem"] = values["problem"]
     if "standards" in values:

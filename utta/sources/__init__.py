@@ -51,6 +51,11 @@ class Imported:
         """All of them, in memory, in the order they came."""
         return [KINDS[self.kind].model_validate_json(line) for line in self._lines]
 
+    @property
+    def size(self) -> int:
+        """How many there are."""
+        return len(self._lines)
+
     def add(self, record: Record) -> str | None:
         """Take a record in, into an earlier one where it is the same; returns how it contradicts that, if it does."""
         line = record.model_dump_json()

@@ -58,6 +58,7 @@ def import_(
       utta data import csv ratings.csv --column response=Reply --column levels.accuracy=Rating --out reviews.jsonl
     """
     from utta.core.files import refuse_overwriting
+    from utta.prepare.manifest import leave_manifest
     from utta.records.read import put_aside, rejects_note
     from utta.sources import import_records
     from utta.sources.table import Table
@@ -68,6 +69,15 @@ def import_(
     place = put_aside(imported.faults, out.with_name(f"{out.stem}.import-rejects.jsonl"))
     imported.write(out)
     counts = imported.summary()
+    options = {"source": source, "as": imported.kind, "column": list(columns), "speaker": list(speakers)}
+    leave_manifest(
+        out,
+        "import",
+        {**options, "rubric": rubric if source == "csv" else None},
+        files,
+        imported.size,
+        counts["rejects"],
+    )
     if as_json:
         rejects_file = str(place) if place else None
         asked = {"source": source, "kind": imported.kind, "files": [str(file) for file in files], "out": str(out)}
