@@ -30,9 +30,9 @@ def run(tmp_path, reviews, rubric=None):
 def test_clean_file_has_no_warnings(tmp_path):
     found = run(tmp_path, [review(n) for n in range(40)])
     assert (found.faults, found.warnings) == ([], [])
-    assert (found.responses, found.labelled, found.dialogues, found.problems) == (40, 40, 40, 40)
+    assert (found.kind, found.records, found.labelled, found.dialogues, found.problems) == ("reviews", 40, 40, 40, 40)
     assert found.labels == {"accuracy": {"Good": 20, "Poor": 20}}
-    assert json.loads(json.dumps(found.as_json()))["responses"] == 40
+    assert json.loads(json.dumps(found.as_json()))["records"] == 40
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_rubric_adds_levels_without_labels_and_faults(tmp_path):
 
 
 def test_writes_nothing(tmp_path):
-    (tmp_path / "r.jsonl").write_text("{}\n")
+    (tmp_path / "r.jsonl").write_text('{"response": 1}\n')
     assert len(check(tmp_path / "r.jsonl").faults) == 1
     assert [path.name for path in tmp_path.iterdir()] == ["r.jsonl"]
 
@@ -84,7 +84,7 @@ def test_real_repeats_are_told(shared_data, tmp_path):
     from utta.sources import import_records
 
     found = run(tmp_path, import_records("mrbench", [shared_data / "mrbench_v3.json"]).records, find_rubric("mrbench"))
-    assert found.faults == [] and found.responses == 1497
+    assert found.faults == [] and found.records == 1497
     assert [warning.split(" (")[0] for warning in found.warnings] == [
         "9 responses repeat an earlier one in the same conversation, word for word"
     ]

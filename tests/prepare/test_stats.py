@@ -12,7 +12,11 @@ def test_levels_slices_and_reviewers_agreement(tmp_path):
         *(make_review(n, f"p{n % 3}", "Good" if n % 2 else "Poor", "Warm", reviewer="B") for n in range(3)),
     ]
     told = stats(put_down(tmp_path, reviews)[0], RUBRIC)
-    assert (told["responses"], told["problems"], told["rejects"]) == (15, 3, 0)
+    assert (told["kind"], told["records"], told["problems"], told["rejects"]) == ("reviews", 15, 3, 0)
+    assert told["coverage"] == [
+        {"subject": "math", "grade_level": "unknown", "records": 12, "thin": False},
+        {"subject": "unknown", "grade_level": "unknown", "records": 3, "thin": True},
+    ]
     assert told["slices"] == {
         "source": {"test": 15}, "subject": {"math": 12, "unknown": 3}, "reviewer": {"unknown": 12, "B": 3},
     }  # fmt: skip

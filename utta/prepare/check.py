@@ -39,7 +39,7 @@ ODD = {
     "empty": (IS, "empty", "if the text got lost, bring it in again"),
     "alone": (HAS, "no conversation before it", "the judge sees the response alone"),
     "unlabelled": (HAS, "no label", "they can be judged, but not learned from"),
-    "after a teacher": (HAS, "a teacher's turn before it, not a student's", "is a turn of the student missing?"),
+    "after a teacher": (("comes", "come"), "after a teacher's turn, not a student's", "is a turn of the student missing?"),
     "no turns": (HAS, "no turns", "nobody says anything in it"),
     "one speaker": (HAS, "turns of one speaker only", "were the speakers told apart?"),
     "speaker": (HAS, "a speaker who is neither student, teacher nor aita", "their turns count as nobody's"),

@@ -8,7 +8,6 @@ parts of a split have one in common, `split.json`. A manifest holds hashes and c
 named as seen from the manifest's folder, so that folders may move together.
 """
 
-import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -140,12 +139,16 @@ def _state(now: str | None, used: str | None, made: str | None) -> str:
 
 def _spelled(made_by: _MadeBy) -> str:
     """The command with the options that say something."""
-    said = {name: value for name, value in made_by.options.items() if value not in (None, False, [], {})}
+    said = {
+        name: value for name, value in made_by.options.items() if value not in (None, "", []) and value is not False
+    }
     return " ".join([made_by.command, *(f"{name}={_plain(value)}" for name, value in said.items())])
 
 
 def _plain(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    if isinstance(value, list):
+        return "/".join(map(_plain, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _manifest(path: Path) -> _Manifest | None:

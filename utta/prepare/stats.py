@@ -23,7 +23,7 @@ from utta.records.read import Fault, no_records, scan_records, scan_reviews
 from utta.records.record import content_id, spoken
 from utta.records.review import Review
 
-SLICES = ("source", "subject", "grade_level", "responder", "reviewer", "student_profile")
+SLICES = ("source", "subject", "grade_level", "responder", "reviewer")
 UNKNOWN = "unknown"
 SHOWN = 20
 """So many techniques are told, the commonest; notes of moves may be sentences, each of them another."""
@@ -32,7 +32,7 @@ SHOWN = 20
 def stats(path: Path, rubric: Rubric | None = None, kind: str | None = None) -> dict[str, Any]:
     """Counts of a file of records as one JSON object; for reviews, of those whose labels are in the rubric.
 
-    `slices` counts records by source, subject, grade, responder, reviewer and student's profile, where any has one.
+    `slices` counts records by source, subject, grade, responder and reviewer, where any has one.
     `coverage` counts them by subject and grade, `techniques` those that use a technique (of an example) or hold a note of a
     move (of a dialogue), the commonest 20 of `distinct_techniques`; `thin` stands where there are fewer than 10. `words` are
     those of a response, or of a dialogue's turn. Reviews also have `criteria`: `n`, the `levels` with their counts, the
@@ -40,9 +40,10 @@ def stats(path: Path, rubric: Rubric | None = None, kind: str | None = None) -> 
     Raises `UttaError` when the file cannot be read, holds no good record or another kind, or reviews come without a rubric.
     """
     kind = kind_of(path, kind)
-    if (rubric is None) == (kind == "reviews"):
-        wrong = "name it with --rubric" if rubric is None else "leave --rubric out"
-        raise UttaError(f"A rubric is for reviews, and {path} holds {kind}; {wrong}.")
+    if kind == "reviews" and rubric is None:
+        raise UttaError(f"{path} holds reviews, whose labels are counted by a rubric; name it with --rubric.")
+    if kind != "reviews" and rubric:
+        raise UttaError(f"A rubric is for reviews, and {path} holds {kind}; leave --rubric out.")
     tally = _Tally()
     faults: list[Fault] = []
     for item in scan_reviews(path, rubric) if rubric else scan_records(path, KINDS[kind]):

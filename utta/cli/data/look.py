@@ -90,7 +90,8 @@ def stats_(file: Path, kind: str | None, rubric: str | None, as_json: bool) -> N
     _print_rows(("technique", found["kind"]), techniques)
     if (more := found["distinct_techniques"] - len(techniques)) > 0:
         click.echo(f"and {more:,} more techniques")
-    click.echo("* fewer than 10")
+    if any(str(row[-2]).endswith("*") for row in [*levels, *cells, *techniques]):
+        click.echo("* fewer than 10")
     for criterion, each in criteria.items():
         if each["judged_twice"]:
             alpha = "undefined" if each["agreement"] is None else f"{each['agreement']:.2f}"

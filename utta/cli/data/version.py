@@ -64,7 +64,8 @@ def history_(file: Path, as_json: bool) -> None:
         print_json({"file": str(file), "steps": [step.as_json() for step in steps]})
         return
     for step in steps:
-        made = [f"by {step.made_by}", f"on {step.created}", f"{step.records:,} records"] if step.made_by else []
+        when = (step.created or "")[:16].replace("T", " ")
+        made = [f"by {step.made_by}", f"{when} UTC", f"{step.records:,} records"] if step.made_by else []
         told = ", ".join([*made, *([step.state.upper() if made else step.state] if step.state else [])])
         click.echo(printable(f"{'  ' * step.depth}{step.file}: {told or 'as it was'}"))
 
