@@ -86,5 +86,6 @@ def test_real_repeats_are_told(shared_data, tmp_path):
     found = run(tmp_path, import_records("mrbench", [shared_data / "mrbench_v3.json"]).records, find_rubric("mrbench"))
     assert found.faults == [] and found.records == 1497
     assert [warning.split(" (")[0] for warning in found.warnings] == [
-        "9 responses repeat an earlier one in the same conversation, word for word"
+        "9 responses repeat an earlier one in the same conversation, word for word",
+        "8 responses come after a teacher's turn, not a student's; is a turn of the student missing?",
     ]

@@ -177,9 +177,8 @@ class _Plan:
             gone += lines.get(item.id) is None
         remarks = [f"{file} has changed since the old split was made." for file in self.old.changed]
         if gone:
-            remarks.append(
-                f"{gone:,} records of {self.old.folder} are not in {path}, and so in no part of the new split."
-            )
+            count = "1 record" if gone == 1 else f"{gone:,} records"
+            remarks.append(f"{path} lacks {count} of {self.old.folder}, and so does the new split.")
         return remarks
 
     def _write(self, out: Path, groups: Groups, lines: Store, path: Path) -> tuple[dict[str, Any], list[Fault]]:
