@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from utta.core.errors import UttaError
-from utta.prepare.metadata import describe, grade_in, metadata_file
+from utta.prepare.metadata import describe, metadata_file
+from utta.prepare.wording import grade_in
 from utta.records.dialogue import Dialogue, DialogueTurn
 from utta.records.example import ExampleInput, ExampleOutput, TeachingExample
 from utta.records.read import read_reviews, write_records

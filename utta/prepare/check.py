@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from metrics.agreement import THIN
 from utta.core.errors import UttaError, shorten
 from utta.core.store import Store
-from utta.prepare.metadata import grade_in
+from utta.prepare.wording import grade_in
 from utta.records.dialogue import Dialogue
 from utta.records.example import TeachingExample
 from utta.records.kinds import KINDS, AnyRecord, kind_of

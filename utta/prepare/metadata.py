@@ -2,14 +2,12 @@
 
     described, fillings, unclear = describe(record)
 
-What is filled already stays. Where the texts name two grades or two subjects, nothing is filled and that is told. What is
-said of the setting (context, profiles, metadata) is taken at its word; in an exercise and in what is said, "a first-grade
-classroom" is mostly about people in the exercise, so only what somebody says of themselves counts ("I'm in 4th grade", "our
-math homework"), a label ("Grade: 4") and a standard's code. English only; it knows words and not what they mean.
+What is filled already stays. Where the texts name two grades or two subjects, nothing is filled and that is told. How a
+text is read says `utta.prepare.wording`: the setting (context, profiles, metadata) at its word, and exercises and what is
+said with care.
 """
 
 import json
-import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -19,6 +17,7 @@ from typing import Any, NamedTuple
 from utta.core.errors import shorten
 from utta.core.files import atomic, refuse_overwriting
 from utta.prepare.manifest import leave_manifest
+from utta.prepare.wording import read_text
 from utta.records.dialogue import Dialogue
 from utta.records.example import TeachingExample
 from utta.records.kinds import KINDS, AnyRecord, kind_of
@@ -30,67 +29,6 @@ SHOWN = 5
 FIELDS = ("grade_level", "subject", "problem", "standards")
 LEAST_WORDS = 8
 """A context shorter than this ("fractions, lesson 3") is not an exercise, and would make one problem of many."""
-
-ORDINALS = "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth".split()
-NUMBER = r"(?:1[0-2]|[1-9])"
-NTH = rf"(?:{NUMBER}(?:st|nd|rd|th)|{'|'.join(ORDINALS)})"
-OR = r"\s*(?:-|–|to|and|or|&)\s*"
-# Not what a test was given, nor the first grade that somebody got.
-NO_MARK = r"(?!\s*(?:/|%|out of\b|points?\b)|[.,]\d)"
-NO_CLAUSE = r"(?!\s+(?:he|she|they|i|you|we|was|were|is|on|of|that)\b)"
-MENTION = (
-    rf"(?:grades?(?:[\s_]level)?\s*[:=#]?\s*(?:{NUMBER}|K)(?:{OR}(?:{NUMBER}|K))?\b{NO_MARK}"
-    rf"|{NTH}(?:(?:{OR}|/){NTH})?[\s-]+grade(?:rs?)?\b{NO_CLAUSE}"
-    rf"|kindergarten(?:ers?)?\b"
-    rf"|(?-i:Year)\s(?:1[0-3]|[1-9])\b(?!\s*(?::|of\b|after\b)))"
-)
-WHO = r"(?:class(?:room)?|teacher|students?|homework|maths?|science|reading|lesson|textbook)"
-GRADE = re.compile(rf"\b{MENTION}", re.IGNORECASE)
-OWN_GRADE = re.compile(
-    rf"\b(?:i'?m|i am|we'?re|we are|you'?re|you are|my (?:student|son|daughter|child|class) is)\s+"
-    rf"(?:(?:only|now|just|still|currently)\s+)?(?:in|an?)\s+(?:the\s+)?{MENTION}"
-    rf"|\b(?:my|our|your)\s+{MENTION}\s+{WHO}\b"
-    rf"|\bi teach\s+(?:an?\s+)?{MENTION}"
-    rf"|^\s*grade(?:\slevel)?\s*[:=]\s*(?:{NUMBER}|K)\b{NO_MARK}",
-    re.IGNORECASE | re.MULTILINE,
-)
-ANY_GRADE = re.compile(
-    rf"(?<!\d)(?:1[0-3]|[1-9])(?!\d)|\b(?:K|{'|'.join(ORDINALS)}|kindergarten|elementary|primary|secondary|middle|high"
-    r"|college|university|undergraduate|graduate|adults?|pre-?k|pre-?school)\b",
-    re.IGNORECASE,
-)
-
-SUBJECTS = {
-    "mathematics": ("mathematics", "maths", "math", "arithmetic", "algebra", "geometry", "calculus"),
-    "English language arts": ("english language arts", "language arts", "ela"),
-    **{name: (name,) for name in ("reading comprehension", "computer science", "social studies", "science", "biology",
-                                  "ecology", "chemistry", "physics", "history", "geography", "economics")},
-}  # fmt: skip
-CALLED = {word: name for name, words in SUBJECTS.items() for word in words}
-SUBJECT_WORD = rf"(?P<subject>{'|'.join(sorted(CALLED, key=len, reverse=True))})"
-WORK = r"(?:class|lesson|homework|test|quiz|problem|question|assignment|worksheet|exercise|teacher|tutor|course|unit)s?"
-SUBJECT = re.compile(
-    rf"\bsubject\s*[:=]\s*{SUBJECT_WORD}\b|\b{SUBJECT_WORD.replace('subject', 'of')}\s+{WORK}\b"
-    rf"|{MENTION}\s+{SUBJECT_WORD.replace('subject', 'at')}\b",
-    re.IGNORECASE,
-)
-OWN_SUBJECT = re.compile(rf"\b(?:my|our|your|this|today's)\s+{SUBJECT_WORD}\s+{WORK}\b", re.IGNORECASE)
-
-# Codes of standards: the grade or band stands in `grade`, and the kind says the subject where it can.
-CODES = (
-    ("mathematics", re.compile(
-        r"(?<![\w.-])(?:(?i:CCSS\.MATH\.CONTENT)\.)?(?P<grade>K|[1-8])\.(?:CC|OA|NBT|NF|MD|G|RP|NS|EE|F|SP)"
-        r"\.(?:[A-E]\.)?\d{1,2}[a-f]?(?![\w-])")),
-    ("mathematics", re.compile(
-        r"(?<![\w.-])(?:(?i:CCSS\.MATH\.CONTENT)\.)?(?P<grade>HS)[NAFGS]-[A-Z]{1,4}\.(?:[A-E]\.)?\d{1,2}[a-f]?(?![\w-])")),
-    ("English language arts", re.compile(
-        r"(?<![\w.-])(?:(?i:CCSS\.ELA-LITERACY)\.)?(?:RL|RI|RF|W|SL|L)\.(?P<grade>K|9-10|11-12|[1-8])\.\d{1,2}[a-f]?(?![\w-])")),
-    ("science", re.compile(
-        r"(?<![\w.-])(?P<grade>K-2|3-5|MS|HS|K|[1-5])-(?:PS|LS|ESS|ETS)\d-\d{1,2}(?![\w-])")),
-)  # fmt: skip
-# A Texas code names no subject, and looks like a number of a problem: it counts only where it begins a heading.
-TEXAS = re.compile(r"(?:^|: )(?P<grade>K|[1-8]|A[12]?|G)\.\d{1,2}[A-Z](?=\.[A-Z])")
-BANDS = {"MS": "6-8", "HS": "9-12"}
 
 
 class Said(NamedTuple):
@@ -117,82 +55,30 @@ def describe(record: AnyRecord) -> tuple[AnyRecord, list[Filling], list[str]]:
 
     The record is the same one when nothing was filled; its id never changes, for no part of it is filled.
     """
-    standards = _distinct(_standards(record)) if not record.metadata.get("standards") else []
-    at_hand = _at_hand(record)
-    found = {
-        "grade_level": [] if at_hand["grade_level"] else _grades(record),
-        "subject": [] if at_hand["subject"] else _subjects(record),
-        "problem": [] if at_hand["problem"] else list(_problem(record)),
-    }
-    chosen = {name: said for name, said in found.items() if said}
-    unclear = [name for name, said in chosen.items() if len(said) > 1]
-    fillings = [Filling(record.id, name, *said[0]) for name, said in chosen.items() if len(said) == 1]
+    said = {name: _distinct(found) for name, found in _said(record).items()}
+    open_ = {name: found for name, found in said.items() if found and not _at_hand(record)[name]}
+    standards = open_.pop("standards", [])
+    unclear = [name for name, found in open_.items() if len(found) > 1]
+    fillings = [Filling(record.id, name, *found[0]) for name, found in open_.items() if len(found) == 1]
     if standards:
         codes = [said.value for said in standards]
         fillings.append(Filling(record.id, "standards", codes, standards[0].place, ", ".join(codes)))
     return _filled(record, {filling.field: filling.value for filling in fillings}), fillings, unclear
 
 
-def grade_in(level: str) -> str | None:
-    """The plain form of a grade level as a field holds it: "4" of "Grade 4", "4th grade" or "4"; other levels as they are,
-    without regard to case; None of what names no level, such as "n/a" or "2019"."""
-    text = level.strip()
-    if GRADE.fullmatch(text):
-        return "-".join(_grades_of(text))
-    if match := re.fullmatch(rf"({NUMBER})(?:st|nd|rd|th)?", text, re.IGNORECASE):
-        return match[1]
-    return text.casefold() if ANY_GRADE.search(text) else None
-
-
-def _grades(record: AnyRecord) -> list[Said]:
-    """The distinct grades that the texts name; a band ("6-8") counts where no single grade is named."""
-    said = []
+def _said(record: AnyRecord) -> dict[str, list[Said]]:
+    """What the texts say of each field; a band of grades ("6-8") counts where no single grade is named."""
+    grades, subjects, codes = list[Said](), list[Said](), list[Said]()
     for place, text, setting in _texts(record):
-        for match in (GRADE if setting else OWN_GRADE).finditer(text):
-            said += [Said(grade, place, match[0]) for grade in _grades_of(match[0])]
-    said += [
-        Said(grade, code.place, code.value) for code in _standards(record) if (grade := _grade_of_code(code.value))
-    ]
-    single = [each for each in said if "-" not in each.value]
-    return _distinct(single or said)
-
-
-def _grades_of(words: str) -> list[str]:
-    """The grades in words that name one or several: "4" of "fourth-grade", "3" and "5" of "grades 3-5"."""
-    if year := re.search(r"Year (\d+)", words):
-        return [year[0]]
-    if "kindergarten" in words.casefold():
-        return ["K"]
-    named = re.findall(rf"\b(?:{NUMBER}|K|{'|'.join(ORDINALS)})(?=\b|st|nd|rd|th)", words, re.IGNORECASE)
-    return [str(ORDINALS.index(each.casefold()) + 1) if each.casefold() in ORDINALS else each.upper() for each in named]
-
-
-def _subjects(record: AnyRecord) -> list[Said]:
-    """The distinct subjects that the texts name."""
-    said = []
-    for place, text, setting in _texts(record):
-        for match in (SUBJECT if setting else OWN_SUBJECT).finditer(text):
-            word = match[match.lastgroup or 0]
-            said.append(Said(CALLED[word.casefold()], place, match[0]))
-        for subject, code in CODES:
-            said += [Said(subject, place, match[0]) for match in code.finditer(text)]
-    return _distinct(said)
-
-
-def _standards(record: AnyRecord) -> list[Said]:
-    """The codes of standards in the order of the texts."""
-    said = []
-    for place, text, setting in _texts(record):
-        for code in [code for _, code in CODES] + [TEXAS] * setting:
-            said += [Said(match[0].removeprefix(": "), place, match[0]) for match in code.finditer(text)]
-    return said
-
-
-def _grade_of_code(code: str) -> str | None:
-    """The grade or the band of grades that a code is for; None of a Texas course ("A2": the second one in algebra)."""
-    match = next(match for _, pattern in [*CODES, ("", TEXAS)] if (match := pattern.search(f"{code}.X")))
-    grade = BANDS.get(match["grade"], match["grade"])
-    return None if grade[0] in "AG" else grade
+        for kept, mentions in zip((grades, subjects, codes), read_text(text, setting), strict=True):
+            kept.extend(Said(value, place, words) for value, words in mentions)
+    single = [said for said in grades if "-" not in said.value]
+    return {
+        "grade_level": single or grades,
+        "subject": subjects,
+        "problem": list(_problem(record)),
+        "standards": codes,
+    }
 
 
 def _problem(record: AnyRecord) -> Iterator[Said]:
@@ -252,9 +138,15 @@ def _distinct(said: list[Said]) -> list[Said]:
     return list({each.value: each for each in reversed(said)}.values())[::-1]
 
 
-def _at_hand(record: AnyRecord) -> dict[str, str | None]:
+def _at_hand(record: AnyRecord) -> dict[str, Any]:
+    """What is filled already."""
     about = record.input if isinstance(record, TeachingExample) else record
-    return {"grade_level": about.grade_level, "subject": about.subject, "problem": record.problem}
+    return {
+        "grade_level": about.grade_level,
+        "subject": about.subject,
+        "problem": record.problem,
+        "standards": record.metadata.get("standards"),
+    }
 
 
 def _filled(record: AnyRecord, values: dict[str, Any]) -> AnyRecord:
@@ -292,7 +184,6 @@ def metadata_file(path: Path, out: Path) -> dict[str, Any]:
             counts["records"] += 1
             counts["changed"] += record is not item
             counts.update(f"empty {name}" for name, value in _at_hand(item).items() if not value)
-            counts["empty standards"] += not item.metadata.get("standards")
             counts.update(f"filled {filling.field}" for filling in fillings)
             counts.update(f"unclear {name}" for name in unclear)
             lines = [asdict(filling) for filling in fillings]
