@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from utta.core.errors import UttaError
 from utta.prepare.metadata import describe, metadata_file
-from utta.prepare.wording import grade_in
 from utta.records.dialogue import Dialogue, DialogueTurn
 from utta.records.example import ExampleInput, ExampleOutput, TeachingExample
 from utta.records.read import read_reviews, write_records
@@ -184,18 +183,6 @@ def test_what_is_filled_stays_and_nothing_else_changes(context, said, grade, sub
 @given(st.text(st.sampled_from("0123456789.,:/-+x=()% $"), max_size=40))
 def test_nothing_is_read_out_of_figures(text):
     assert found(review(text, response=text, context=text, metadata={"topic": text})).keys() <= {"problem"}
-
-
-@pytest.mark.parametrize(
-    ("level", "plain"),
-    [
-        ("4", "4"), ("Grade 4", "4"), ("4th grade", "4"), ("fourth-grade", "4"), ("4th", "4"), ("Year 5", "Year 5"), ("K", "k"),
-        ("grades 3-5", "3-5"), ("Klasse 7", "klasse 7"), ("Middle school", "middle school"), ("n/a", None), ("2019", None),
-        ("", None), ("math", None),
-    ],
-)  # fmt: skip
-def test_the_plain_form_of_a_grade(level, plain):
-    assert grade_in(level) == plain
 
 
 def test_a_file_is_filled_with_every_filling_on_record(tmp_path):

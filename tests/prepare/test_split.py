@@ -165,6 +165,16 @@ def test_a_manifest_of_another_maker_is_left_alone(tmp_path):
     assert (tmp_path / "split.json").read_text() == "{}"
 
 
+def test_a_part_of_the_folder_is_not_overwritten_by_its_own_split(tmp_path):
+    write_records(tmp_path / "in.jsonl", reviews_of({f"p{n}": 5 for n in range(20)}))
+    split_file(tmp_path / "in.jsonl", tmp_path / "out")
+    before = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+    for folds in (None, 3):
+        with pytest.raises(UttaError, match="is an input and would be overwritten"):
+            split_file(tmp_path / "out" / "train.jsonl", tmp_path / "out", folds=folds)
+    assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
+
+
 def test_ratios_and_parts_must_be_as_many(tmp_path):
     write_records(tmp_path / "in.jsonl", reviews_of({f"p{n}": 5 for n in range(20)}))
     with pytest.raises(UttaError, match="2 ratios cannot be those of train / validation / test"):

@@ -132,7 +132,7 @@ class _Plan:
             raise no_records(path, faults, KINDS[kind])
         remarks = self._keep(groups, lines, path)
         groups.deal(self.ratios, self.seed)
-        _make_room(out)
+        _make_room(out, self.names, path)
         parts, aside = self._write(out, groups, lines, path)
         faults += aside
         place = put_aside(faults, out / "rejects.jsonl")
@@ -222,14 +222,15 @@ def _tie(bond: Bond) -> str:
     )
 
 
-def _make_room(out: Path) -> None:
+def _make_room(out: Path, names: Sequence[str], path: Path) -> None:
     """Take an earlier split out of the folder, its manifest first: a kill must not leave one that vouches for a mixture."""
     manifest = out / SPLIT
-    if manifest.is_file():
-        before = read_json(manifest)
-        if not isinstance(before, dict) or before.get("kind") != "split":
-            raise UttaError(f"{manifest} was not written by a split; give another --out.")
-        manifest.unlink()
-        for name in before["parts"]:
-            (out / f"{name}.jsonl").unlink(missing_ok=True)
-        (out / "rejects.jsonl").unlink(missing_ok=True)
+    before = read_json(manifest) if manifest.is_file() else {"kind": "split", "parts": {}}
+    if not isinstance(before, dict) or before.get("kind") != "split":
+        raise UttaError(f"{manifest} was not written by a split; give another --out.")
+    old = [out / f"{name}.jsonl" for name in before.get("parts", ())]
+    for file in (*old, *(out / f"{name}.jsonl" for name in names)):
+        refuse_overwriting(file, [path])
+    manifest.unlink(missing_ok=True)
+    for file in (*old, out / "rejects.jsonl") if old else ():
+        file.unlink(missing_ok=True)
