@@ -193,6 +193,29 @@ def percentile_interval(value: float, drawn: Floats, level: float = 0.95) -> Int
     return Interval(float(value), float(low), float(high))
 
 
+def ratio(draws: Draws, clusters: Sequence[Hashable], above: ArrayLike, below: ArrayLike) -> tuple[float, Floats]:
+    """The sum of `above [n]` over that of `below [n]`, and the same in each draw `[samples]`; nan where `below` sums to 0.
+
+    With rows that count from fewer than two clusters there is nothing to redraw, and all draws are nan.
+    """
+    columns = draws.columns(clusters)
+    sums = [np.bincount(columns, np.asarray(part, dtype=np.float64), len(draws.names)) for part in (above, below)]
+    value = float(tables.divide(sums[0].sum(), sums[1].sum()))
+    if np.count_nonzero(sums[1]) < 2:
+        return value, np.full(len(draws.counts), np.nan)
+    return value, tables.divide(draws.counts @ sums[0], draws.counts @ sums[1])
+
+
+def proportion(hits: int, n: int, level: float = 0.95) -> Interval:
+    """A share with Wilson's interval (Wilson 1927), which says something of shares of 0 and 1 too; nan without rows."""
+    if not n:
+        return Interval(float("nan"), float("nan"), float("nan"))
+    from scipy.stats import binomtest
+
+    found = binomtest(hits, n).proportion_ci(level, method="wilson")
+    return Interval(hits / n, float(found.low), float(found.high))
+
+
 def cluster_bootstrap(
     statistic: Callable[[NDArray[np.int64]], Mapping[str, float]],
     clusters: Sequence[Hashable],

@@ -27,7 +27,7 @@ def talk(tmp_path):
 def test_check_takes_dialogues_and_says_what_is_filled(command, talk):
     text = run(command, talk)
     assert text.startswith("12 dialogues, 1 problems\n") and "No faults." in text
-    assert re.search(r"grade_level +12 +100%", text) and "nowhere filled: licence, aita_profile" in text
+    assert re.search(r"grade_level +12 +100%", text) and "nowhere filled: licence, student, consent" in text
     assert "dialogue_turns.timestamp_utc" in text and "warning: 11 dialogues repeat an earlier one" in text
     assert json.loads(run(command, talk, "--as", "dialogues", "--json"))["filled"]["subject"] == 12
 

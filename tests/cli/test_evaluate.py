@@ -102,9 +102,10 @@ def test_a_bad_line_among_good_ones_is_put_aside_and_said(command, tmp_path, kin
     done = command("--data", data, "--json")
     assert done.exit_code == 0
     assert json.loads(done.stdout)["counts"] == {
-        "decisions": 24, "scored": 24, "unscored": 0, "errors": 0, "rejects": 1,
+        "decisions": 24, "scored": 24, "unscored": 0, "errors": 0, "rejects": 1, "withheld": {},
     }  # fmt: skip
-    assert done.stderr.startswith(f"1 faulty line was put aside in {tmp_path}/mixed.rejects.jsonl; the first: ")
+    said = f"1 faulty line was put aside in {tmp_path}/mixed.rejects.jsonl, with the reason.\n"
+    assert done.stderr.startswith(said)  # and nothing of the line, which may be a student's
     (put_aside,) = (tmp_path / "mixed.rejects.jsonl").read_text(encoding="utf-8").splitlines()
     assert json.loads(put_aside)["line"] == 1
 

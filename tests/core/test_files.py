@@ -13,7 +13,17 @@ from pathlib import Path
 import pytest
 
 from utta.core.errors import UttaError
-from utta.core.files import JsonLines, atomic, read_json, sha256, write_json, write_lines, write_text
+from utta.core.files import (
+    JsonLines,
+    atomic,
+    read_json,
+    replacing,
+    sha256,
+    write_json,
+    write_lines,
+    write_list,
+    write_text,
+)  # fmt: skip
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -173,3 +183,25 @@ def test_a_full_disk_while_appending_keeps_every_whole_line(tmp_path):
         log.append([{"n": int(stopped)}])
     with JsonLines(path) as log:
         assert log.done[-1] == {"n": int(stopped)}
+
+
+def test_a_folder_takes_its_place_whole_or_not_at_all(tmp_path):
+    def spoil():
+        with replacing(tmp_path / "new") as made:
+            made.mkdir()
+            raise ValueError("stop")
+
+    with pytest.raises(ValueError, match="stop"):
+        spoil()
+    assert list(tmp_path.iterdir()) == []
+    with replacing(tmp_path / "new") as made:
+        made.mkdir()
+        (made / "a").write_text("x")
+    assert [path.name for path in tmp_path.iterdir()] == ["new"] and (tmp_path / "new" / "a").read_text() == "x"
+
+
+@pytest.mark.parametrize("values", [[], [1], [{"a": "é"}, None]])
+def test_a_list_is_json_with_an_entry_a_line(values, tmp_path):
+    write_list(tmp_path / "l.json", iter(values))
+    text = (tmp_path / "l.json").read_text(encoding="utf-8")
+    assert json.loads(text) == values and len(text.splitlines()) == len(values) + 2

@@ -1,10 +1,13 @@
 """From labelled reviews to what a model is trained on."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from transformers import AutoTokenizer
 
 from tests.evaluate.scripted import RUBRIC, make_review
-from utta.distill.rows import training_items
+from utta.core.errors import UttaError
+from utta.distill.rows import reviewer_weights, training_items
 from utta.models.render import Renderer
 from utta.programs.evaluator import TeachingEvaluator
 
@@ -20,8 +23,8 @@ def renderer(tiny):
     return Renderer(AutoTokenizer.from_pretrained(tiny.folder, local_files_only=True), "tiny", 4096)
 
 
-def items(renderer, balance=0.0, reviews=REVIEWS):
-    return training_items(TeachingEvaluator(RUBRIC), reviews, renderer, balance)
+def items(renderer, balance=0.0, reviews=REVIEWS, cap=1.0):
+    return training_items(TeachingEvaluator(RUBRIC), reviews, renderer, balance, cap)
 
 
 def test_an_item_holds_a_conversation_with_all_its_responses(renderer):
@@ -75,3 +78,38 @@ def test_a_programs_model_stays_with_it(renderer):
     program.judge.lm = marker = object()
     training_items(program, REVIEWS, renderer)
     assert program.judge.lm is marker
+
+
+def test_what_several_reviewers_gave_is_one_row_with_their_shares(renderer):
+    given = {"Ann": "Good", "Bo": "Good", "Cy": "Poor"}
+    reviews = [make_review(1, "p", label, None, reviewer=name) for name, label in given.items()]
+    (item,) = items(renderer, reviews=[*reviews, make_review(2, "p", "Fair", "Warm")])
+    assert len(item.group.rows) == 2
+    assert item.targets[0] == pytest.approx((1 / 3, 0, 2 / 3)) and item.targets[1] is None
+    assert item.targets[2:] == ((0, 1, 0), (0, 1))
+
+
+def test_a_reviewer_who_judged_most_weighs_no_more_than_the_cap(renderer):
+    reviews = [make_review(n, "p", "Good", None, reviewer="Ann") for n in range(8)]
+    reviews += [make_review(n, "p", "Poor", None, reviewer="Bo") for n in (8, 9)]
+    (item,) = items(renderer, reviews=reviews, cap=0.6)
+    by_level = [sum(column) for column in zip(*(t for t in item.targets if t), strict=True)]
+    assert by_level == pytest.approx([2, 0, 3])  # 2 of 5 are Bo's: Ann's are three fifths
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(1, 50), min_size=1, max_size=6), st.integers(0, 30), st.floats(0.05, 1))
+def test_nobody_exceeds_the_cap_and_it_is_asked_for_in_vain_only_with_too_few(sizes, unnamed, cap):
+    reviews = [
+        make_review(n, "p", "Good", None, reviewer=f"r{who}") for who, size in enumerate(sizes) for n in range(size)
+    ]
+    reviews += [make_review(n, "p", "Good", None) for n in range(unnamed)]
+    try:
+        weights = reviewer_weights(reviews, cap)
+    except UttaError:
+        assert cap * len(sizes) < 1 + 1e-9 and not unnamed
+        return
+    parts = {name: weights[name] * size for name, size in ((f"r{n}", size) for n, size in enumerate(sizes))}
+    total = sum(parts.values()) + unnamed
+    assert all(0 < weight <= 1 for weight in weights.values())
+    assert max(parts.values()) <= cap * total + 1e-6

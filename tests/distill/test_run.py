@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from tests.distill.conftest import VALIDATION
+from tests.distill.conftest import TRAIN, VALIDATION
 from tests.evaluate.scripted import make_review, put_down, start, wait_for
 from utta.core.errors import UttaError
 from utta.core.files import read_json, sha256
@@ -56,12 +56,35 @@ def test_only_the_criteria_that_are_labelled_or_wanted_are_trained(asked):
     assert [c.id for c in prepare(asked()).program.module.rubric.criteria] == ["clarity"]
 
 
+def test_what_is_withheld_is_no_training_row(asked, tmp_path):
+    hidden = [
+        make_review(901, "ants", consent="none"),
+        make_review(902, "bees", consent="evaluate"),
+        make_review(903, "cats", keep_until="2020-12-31"),
+    ]
+    write_records(asked().train, [*TRAIN, *hidden])
+    write_records(asked().validation, [*VALIDATION, make_review(904, "eels", consent="none")])
+    assert {r.id for r in prepare(asked()).train} == {r.id for r in TRAIN}
+    manifest = distill(asked())
+    assert (manifest["train"]["records"], manifest["train"]["withheld"]) == (
+        len(TRAIN),
+        {"consent": 2, "keep_until": 1},
+    )
+    assert manifest["validation"]["withheld"] == {"consent": 1}
+    write_records(asked().train, hidden)
+    with pytest.raises(
+        UttaError, match=r"may be used to train \(2 by consent, 1 past the day until which they may be kept\)"
+    ):
+        distill(asked(out=tmp_path / "other"))
+
+
 def test_a_program_is_trained_calibrated_and_judges(asked, tmp_path):
     manifest = distill(asked())
     out = asked().out
     assert manifest == read_json(out / "manifest.json")
     assert manifest["model"] == asked().model and manifest["recipe"]["epochs"] == 1
-    assert manifest["train"] == {"file": str(asked().train), "sha256": sha256(asked().train), "records": 8}
+    file = {"file": str(asked().train), "sha256": sha256(asked().train)}
+    assert manifest["train"] == file | {"records": 8, "withheld": {}}
     assert manifest["validation"]["records"] == 4 and len(manifest["history"]) == 1
     assert manifest["calibration"]["on"] == "validation"
     assert read_json(out / "adapter" / "base.json")["fingerprint"] == manifest["base_fingerprint"]

@@ -21,7 +21,7 @@ from utta.records.rubrics import find_rubric
 @pytest.fixture(scope="module")
 def parts():
     reviews = read_reviews(SAMPLES).reviews
-    return reviews[:36], reviews[36:]
+    return reviews[:-12], reviews[-12:]
 
 
 def reference(criterion, train, test):
@@ -66,6 +66,7 @@ def test_the_reported_baseline_is_the_references(parts):
             "level": int(np.argmax(p)),
             "label": labels[int(np.argmax(p))],
             "probabilities": dict(zip(labels, p, strict=True)),
+            "confidence": max(p),
         }
     found = figures(rubric, test, answers, train)
     criterion = rubric.criterion("engagement")

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from tests.evaluate.scripted import RUBRIC, ScriptedJudge, grid, knowing, make_review
+from utta.evaluate.answers import by_decision
 from utta.evaluate.calibrate import beside_reanchor, calibrate, examples, item_agreement, weighted_macro_f1
 from utta.evaluate.predict import predict
-from utta.evaluate.results import by_decision
 from utta.programs.evaluator import TeachingEvaluator
 from utta.programs.folder import open_program, save_program
 from utta.programs.inputs import judge_inputs

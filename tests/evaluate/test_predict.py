@@ -93,7 +93,7 @@ def test_a_review_that_fails_is_counted_and_tried_again(unbroken, tmp_path):
         return hashed(state, criterion, labels)
 
     told = predict(program(ScriptedJudge(failing)), REVIEWS, tmp_path)
-    assert {error["error"] for error in told["errors"]} == {"ValueError: no bees"}
+    assert {error["error"] for error in told["errors"]} == {"ValueError"}
     assert {error["record_id"] for error in told["errors"]} == {r.id for r in REVIEWS if r.problem == "bees"}
     assert len((tmp_path / "errors.jsonl").read_text(encoding="utf-8").splitlines()) == 4
     judge = ScriptedJudge()

@@ -4,7 +4,8 @@ import pytest
 from sklearn.metrics import f1_score
 
 from tests.evaluate.scripted import RUBRIC, make_review
-from utta.evaluate.results import by_decision, comparison, figures
+from utta.evaluate.answers import by_decision
+from utta.evaluate.results import comparison, figures
 
 CLARITY = [  # gold, judged
     ("Poor", "Poor"), ("Poor", "Fair"), ("Fair", "Fair"), ("Fair", "Fair"), ("Good", "Good"), ("Good", "Poor"),

@@ -48,7 +48,14 @@ def test_a_run_tells_the_whole_story(asked, judge):
     assert results["model"] == "scripted" and results["seed"] == 0
     assert {"utta", "dspy", "torch", "transformers"} <= results["versions"].keys()
     assert all(Path(path).is_file() for path in results["paths"].values())
-    assert results["counts"] == {"decisions": 24, "scored": 24, "unscored": 0, "errors": 0, "rejects": 0}
+    assert results["counts"] == {
+        "decisions": 24,
+        "scored": 24,
+        "unscored": 0,
+        "errors": 0,
+        "rejects": 0,
+        "withheld": {},
+    }
 
 
 def test_scored_unscored_errors_and_rejects_are_counted_apart(tmp_path, judge, capsys):
@@ -71,7 +78,7 @@ def test_scored_unscored_errors_and_rejects_are_counted_apart(tmp_path, judge, c
 
     scripted = judge(failing)
     results = evaluate(Asked("evaluator", data, tmp_path / "run", rubric=str(rubric)))
-    assert results["counts"] == {"decisions": 12, "scored": 6, "unscored": 4, "errors": 2, "rejects": 2}
+    assert results["counts"] == {"decisions": 12, "scored": 6, "unscored": 4, "errors": 2, "rejects": 2, "withheld": {}}
     assert {name: found["n"] for name, found in results["criteria"].items()} == {"clarity": 3, "tone": 3}
     assert (results["data"]["records"], results["data"]["problems"]) == (6, 2)
     assert reviews[5].response in scripted.asked
@@ -189,7 +196,9 @@ def test_a_program_may_judge_a_part_of_a_rubric(judge, tmp_path):
     program = tuned(tmp_path / "program", {"Poor": 0.5}, rubric.only(["engagement"]), whole=rubric)
     results = evaluate(Asked(program, SAMPLES, tmp_path / "run"))
     assert set(results["criteria"]) == {"engagement"}
-    assert results["counts"] == {"decisions": 48, "scored": 48, "unscored": 0, "errors": 0, "rejects": 0}
+    asked = len(read_reviews(SAMPLES).reviews)
+    counts = {"decisions": asked, "scored": asked, "unscored": 0, "errors": 0, "rejects": 0, "withheld": {}}
+    assert results["counts"] == counts
     with pytest.raises(UttaError, match="has not the criteria that the program judges"):
         evaluate(Asked(program, SAMPLES, tmp_path / "run", rubric="mrbench"))
 
@@ -215,7 +224,7 @@ def test_responses_that_no_expert_judged_are_judged(asked, judge, tmp_path):
     new = [make_review(n, "newts", clarity=None, tone=None) for n in range(3)]
     write_records(asked().data, new)
     results = evaluate(asked(program=tuned(tmp_path / "program")))
-    assert results["counts"] == {"decisions": 6, "scored": 0, "unscored": 6, "errors": 0, "rejects": 0}
+    assert results["counts"] == {"decisions": 6, "scored": 0, "unscored": 6, "errors": 0, "rejects": 0, "withheld": {}}
     assert len(open_lines(asked().out)) == 6 and results["criteria"] == {}
     check_results(results)
     plain = evaluate(asked(criteria=("tone",), out=tmp_path / "plain"))

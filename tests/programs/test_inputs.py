@@ -28,7 +28,8 @@ reviews = st.builds(
     levels=st.dictionaries(hidden, hidden, max_size=3),
     rationale=st.none() | hidden,
     improved_response=st.none() | hidden,
-    consent=st.none() | hidden,
+    student=st.none() | hidden,
+    consent=st.sampled_from([None, "train", "evaluate", "none"]),
     metadata=st.dictionaries(hidden, hidden, max_size=2),
 )
 

@@ -1,5 +1,6 @@
 import hashlib
 import json
+from datetime import date
 
 import pytest
 from pydantic import ValidationError
@@ -67,6 +68,7 @@ def test_empty_response_and_no_levels_are_allowed():
         {"schema_version": 2},
         {"kind": "dialogue"},
         {"stars": 5},
+        {"consent": "yes"},
         {"metadata": {"x": float("nan")}},
         {"metadata": {"x": "\ud800"}},
         {"metadata": {"x": {1, 2}}},
@@ -75,6 +77,40 @@ def test_empty_response_and_no_levels_are_allowed():
 def test_refuses(change):
     with pytest.raises(ValidationError):
         Review(**{**FIELDS, **change})
+
+
+RIGHTS = {"student": "s-17", "consent": "train", "keep_until": "2027-08-31"}
+
+
+def test_what_a_record_may_be_used_for_is_no_part_of_its_id():
+    review = Review(**FIELDS, **RIGHTS)
+    assert review.id == Review(**FIELDS).id
+    assert Review.model_validate_json(review.model_dump_json()) == review
+
+
+@pytest.mark.parametrize(
+    ("change", "train", "evaluate"),
+    [
+        ({}, None, None),
+        ({"consent": "train"}, None, None),
+        ({"consent": "evaluate"}, "consent", None),
+        ({"consent": "none"}, "consent", "consent"),
+        ({"keep_until": "2027-03-01"}, None, None),
+        ({"keep_until": "2027-02-28"}, "keep_until", "keep_until"),
+        ({"consent": "none", "keep_until": "2027-02-28"}, "keep_until", "keep_until"),
+    ],
+)
+def test_consent_and_the_last_day_withhold_a_record(change, train, evaluate):
+    review, today = Review(**FIELDS, **change), date(2027, 3, 1)
+    assert (review.withheld("train", today), review.withheld("evaluate", today)) == (train, evaluate)
+
+
+@pytest.mark.parametrize(
+    "day", ["tomorrow", "31.8.2027", "2027-8-31", "20270831", "2027-02-30", "2027-08-31T00:00:00", ""]
+)
+def test_a_last_day_is_written_in_one_way(day):
+    with pytest.raises(ValidationError, match="is not a day like 2027-08-31, seen"):
+        Review(**FIELDS, keep_until=day)
 
 
 @pytest.mark.parametrize("kind", sorted(RECORDS))

@@ -12,11 +12,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.sources import test_aita, test_bridge, test_mathdial
+from tests.sources import made, test_aita, test_argilla, test_bridge, test_label_studio, test_mathdial
 from utta.core.errors import UttaError
+from utta.records.kinds import KINDS
 from utta.records.read import Fault, write_records
 from utta.records.record import Record
-from utta.sources import SOURCES, import_records
+from utta.sources import SOURCES, TABLES, import_records
 from utta.sources.table import Table
 
 MRBENCH = {
@@ -29,8 +30,9 @@ REVIEW = {
     "rubric": "utta", "levels": {"accuracy": "Good"},
 }  # fmt: skip
 GOOD = {
-    "aita": test_aita.DIALOGUE, "bridge": test_bridge.ENTRY, "mathdial": test_mathdial.ENTRY, "mrbench": MRBENCH,
-    "utta": REVIEW,
+    "aita": test_aita.DIALOGUE, "argilla": test_argilla.ENTRY, "bridge": test_bridge.ENTRY,
+    "label-studio": {**test_label_studio.TASK, "drafts": [test_label_studio.annotation()]},
+    "mathdial": test_mathdial.ENTRY, "mrbench": MRBENCH, "utta": REVIEW,
 }  # fmt: skip
 ODD = st.sampled_from(
     [None, True, 0, -1, 1e400, 10**30, "", " ", "\u200f‮right", "\x00", "\ud800", "x" * 3000, [], {}, [[]], {"": {}}]
@@ -107,7 +109,7 @@ def nothing_lost(source, kind, file):
         assert "\n" not in sentence
         return
     read = SOURCES[source][kind]
-    entries = list(read(file, layout=Table()) if source == "csv" else read(file))
+    entries = list(read(file, layout=Table()) if source in TABLES else read(file))
     assert found.entries == len(entries)
     assert all(isinstance(item, Record | Fault) for items in entries for item in items)
     assert sum(map(len, entries)) == len(found.records) + found.merged + len(found.faults)
@@ -117,7 +119,7 @@ def nothing_lost(source, kind, file):
 
 
 @pytest.mark.parametrize(
-    ("source", "kind"), [(s, kind) for s, kinds in SOURCES.items() if s != "csv" for kind in kinds]
+    ("source", "kind"), [(s, kind) for s, kinds in SOURCES.items() if s not in TABLES for kind in kinds]
 )
 def test_any_json_is_records_and_faults(source, kind, tmp_path):
     @settings(deadline=None, suppress_health_check=list(HealthCheck))
@@ -134,3 +136,47 @@ def test_any_json_is_records_and_faults(source, kind, tmp_path):
 def test_any_table_is_records_and_faults(raw, tmp_path):
     (tmp_path / "in.csv").write_bytes(raw)
     nothing_lost("csv", "reviews", tmp_path / "in.csv")
+
+
+@st.composite
+def columns(draw):
+    """Rows as typed columns: those of a review that was exported, some changed, left out or of another type."""
+    column = st.one_of(
+        st.lists(each, min_size=2, max_size=2)
+        for each in (st.none() | made.TEXTS, st.integers(0, 9), st.floats(), st.lists(made.TEXTS), st.dates(),
+                     st.lists(st.fixed_dictionaries({"speaker": made.TEXTS, "utterance": made.TEXTS})), st.binary())
+    )  # fmt: skip
+    own = {"kind": ["review"] * 2, "schema_version": [1] * 2, "source": ["s"] * 2, "dialogue_id": ["a", "b"],
+           "conversation": [[]] * 2, "response": ["No."] * 2, "rubric": ["r"] * 2, "metadata": ["{}"] * 2}  # fmt: skip
+    foreign = {"response": ["No.", "Yes."], "Mood": ["calm", None], "messages": [[], []]}
+    names = st.sampled_from([*own, "messages", "levels.accuracy", "Mood", "id", ""])
+    return draw(st.sampled_from([own, foreign])) | draw(st.dictionaries(names, column, max_size=3))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_any_columns_are_records_and_faults(kind, tmp_path):
+    import pyarrow
+    from pyarrow import parquet
+
+    @settings(deadline=None, suppress_health_check=list(HealthCheck))
+    @given(columns(), st.data())
+    def check(held, data):
+        parquet.write_table(pyarrow.table(held), tmp_path / "in.parquet")
+        if data.draw(st.integers(0, 3)) == 0:
+            (tmp_path / "in.parquet").write_bytes(damaged((tmp_path / "in.parquet").read_bytes(), data.draw))
+        nothing_lost("parquet", kind, tmp_path / "in.parquet")
+
+    check()
+
+
+@settings(deadline=None, max_examples=30, suppress_health_check=list(HealthCheck))
+@given(held=columns(), data=st.data())
+def test_any_data_set_is_records_and_faults(held, data, tmp_path_factory):
+    from datasets import Dataset
+
+    folder = tmp_path_factory.mktemp("any") / "set"
+    Dataset.from_dict(held).save_to_disk(str(folder))
+    file = data.draw(st.sampled_from(sorted(folder.iterdir())))
+    if data.draw(st.booleans()):
+        file.write_bytes(damaged(file.read_bytes(), data.draw))
+    nothing_lost("datasets", "reviews", folder)

@@ -66,6 +66,16 @@ def test_any_contradiction_is_told(change):
     assert merge(first, review()) == first
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "joined"),
+    [("train", "none", "none"), ("evaluate", "train", "evaluate"), (None, "none", "none"), ("train", None, "train")],
+)
+def test_of_two_consents_the_one_that_allows_less_is_kept(first, second, joined):
+    assert merge(review(consent=first), review(consent=second)).consent == joined
+    days = merge(review(keep_until="2027-08-31"), review(keep_until="2026-12-01"))
+    assert days.keep_until == "2026-12-01"
+
+
 def test_nothing_good_is_one_sentence(tmp_path):
     (tmp_path / "in.jsonl").write_text("{}\n")
     with pytest.raises(UttaError, match=r"its only one is faulty, the first: .*in\.jsonl:1: the field 'source' is"):

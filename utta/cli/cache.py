@@ -16,11 +16,6 @@ def clear() -> None:
     Example:
       utta cache clear
     """
-    import shutil
+    from utta.core.paths import empty_answers
 
-    from utta.core.paths import answers_folder
-
-    folder = answers_folder()
-    size = sum(p.stat().st_size for p in folder.rglob("*") if p.is_file()) if folder.is_dir() else 0
-    shutil.rmtree(folder, ignore_errors=True)
-    click.echo(f"Deleted {size / 1e6:,.1f} MB of kept answers.")
+    click.echo(f"Deleted {empty_answers() / 1e6:,.1f} MB of kept answers.")

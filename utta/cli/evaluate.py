@@ -22,6 +22,11 @@ from utta.cli import options
 @click.option(
     "--gate", "gates", multiple=True, metavar="CONDITION", help="Exit with 100 unless it holds: 'macro_f1 >= 0.5'."
 )
+@click.option("--edge-cases", type=options.Count, metavar="N",
+              help="Also judge what should not fool it, made of N replies: empty ones, instructions to the judge.")  # fmt: skip
+@click.option(
+    "--learning-curve", is_flag=True, help="Also say how agreement grows with the number of training reviews."
+)
 @options.seed
 @click.option("--dry-run", is_flag=True, help="Say what would be asked, and what an API would charge; ask nothing.")
 @click.option("--no-cache", is_flag=True, help="Ask the model again even where an answer is kept.")
@@ -36,6 +41,8 @@ def evaluate(
     baseline_train: Path | None,
     against: Path | None,
     gates: tuple[str, ...],
+    edge_cases: int | None,
+    learning_curve: bool,
     seed: int,
     dry_run: bool,
     no_cache: bool,
@@ -48,6 +55,7 @@ def evaluate(
     \b
     Example:
       utta evaluate evaluator --data data/samples/reviews.jsonl --out runs/base
+      utta evaluate evaluator --data data/samples/reviews.jsonl --out runs/base --edge-cases 4
     """
     import json
 
@@ -56,7 +64,10 @@ def evaluate(
     from utta.evaluate.run import evaluate as run
 
     wanted = options.names(criteria)
-    asked = Asked(program, data, out, model, rubric, wanted, baseline_train, against, gates, seed, cache=not no_cache)
+    asked = Asked(
+        program, data, out, model, rubric, wanted, baseline_train, against, gates, seed,
+        cache=not no_cache, edge_cases=edge_cases or 0, learning_curve=learning_curve,
+    )  # fmt: skip
     if dry_run:
         from utta.evaluate.plan import plan
 

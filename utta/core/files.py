@@ -36,6 +36,18 @@ def atomic(path: Path) -> Iterator[IO[str]]:
         raise
 
 
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A path beside `path` to make a file or folder at, which takes `path`'s place only when the block ends without an
+    error; a folder in the way must be empty."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.", suffix=".part") as folder:
+        made = Path(folder) / path.name
+        yield made
+        os.replace(made, path)
+
+
 def refuse_overwriting(out: Path, inputs: Iterable[Path]) -> None:
     """`UttaError` when `out` is one of the inputs: what is read must still be there afterwards."""
     for path in inputs:
@@ -62,6 +74,15 @@ def write_lines(path: Path, values: Iterable[Any]) -> int:
             file.write(json.dumps(value, ensure_ascii=False, allow_nan=False) + "\n")
             count += 1
     return count
+
+
+def write_list(path: Path, values: Iterable[Any]) -> None:
+    """Write one JSON list to `path`, an entry a line, whole or not at all."""
+    with atomic(path) as file:
+        file.write("[")
+        for number, value in enumerate(values):
+            file.write((",\n" if number else "\n") + json.dumps(value, ensure_ascii=False, allow_nan=False))
+        file.write("\n]\n")
 
 
 def read_json(path: Path) -> Any:

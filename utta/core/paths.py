@@ -4,6 +4,7 @@
 """
 
 import os
+import shutil
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -25,3 +26,11 @@ def home() -> Path:
 def answers_folder() -> Path:
     """Where models' answers are kept; they hold the text of students, so `utta cache clear` empties it."""
     return home() / "answers"
+
+
+def empty_answers() -> int:
+    """Delete every kept answer; returns how many bytes they were."""
+    folder = answers_folder()
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else 0
+    shutil.rmtree(folder, ignore_errors=True)
+    return size

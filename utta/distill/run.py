@@ -9,6 +9,7 @@ Training sees the training file alone; validation chooses the epoch and fits the
 """
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,10 @@ from utta.core.errors import UttaError
 from utta.core.files import read_json, sha256
 from utta.core.runs import claim
 from utta.distill.recipe import Recipe
+from utta.evaluate.answers import by_decision
 from utta.evaluate.calibrate import calibrate
 from utta.evaluate.open import labelled, open_on, read, refuse_leak
 from utta.evaluate.predict import predict
-from utta.evaluate.results import by_decision
 from utta.models.catalogue import DEFAULT, Located, locate
 from utta.programs.folder import Program, save_program
 from utta.records.review import Review
@@ -49,17 +50,19 @@ class Prepared:
     train: list[Review]
     validation: list[Review]
     config: dict[str, Any]
+    withheld: dict[str, dict[str, int]]
 
 
 def prepare(asked: Asked) -> Prepared:
     """Read and check what was asked; `UttaError` for a leak between the parts, an unknown criterion or a missing model."""
-    program, found = open_on(asked.program, asked.train, asked.model, asked.rubric, asked.criteria)
+    program, found = open_on(asked.program, asked.train, asked.model, asked.rubric, asked.criteria, purpose="train")
     if program.adapter:
         raise UttaError(
             f"{asked.program} has an adapter already; distil from 'evaluator' or from a program without one."
         )
     train = labelled(found.reviews, program.module.rubric, asked.train)
-    validation = labelled(read(asked.validation, program.rubric).reviews, program.module.rubric, asked.validation)
+    held_out = read(asked.validation, program.rubric, "train")
+    validation = labelled(held_out.reviews, program.module.rubric, asked.validation)
     refuse_leak(train, validation, (asked.train, asked.validation))
     located = locate(asked.model or program.model_name or DEFAULT)
     config = {
@@ -72,7 +75,8 @@ def prepare(asked: Asked) -> Prepared:
         "validation": {"file": str(asked.validation), "sha256": sha256(asked.validation)},
         "recipe": asdict(asked.recipe),
     }
-    return Prepared(program, located, train, validation, config)
+    withheld = {"train": found.withheld, "validation": held_out.withheld}
+    return Prepared(program, located, train, validation, config, withheld)
 
 
 def distill(asked: Asked) -> dict[str, Any]:
@@ -100,8 +104,8 @@ def distill(asked: Asked) -> dict[str, Any]:
         "model": prepared.located.name,
         "base_fingerprint": prepared.located.fingerprint,
         "adapter": model.version.rsplit("@", 1)[-1],
-        "train": prepared.config["train"] | {"records": len(prepared.train)},
-        "validation": prepared.config["validation"] | {"records": len(prepared.validation)},
+        "train": _part(prepared, "train", prepared.train),
+        "validation": _part(prepared, "validation", prepared.validation),
         "recipe": prepared.config["recipe"],
         "history": history,
         "calibration": {"on": "validation", "criteria": calibration},
@@ -111,3 +115,8 @@ def distill(asked: Asked) -> dict[str, Any]:
     for rest in ("checkpoints", "best"):
         shutil.rmtree(asked.out / rest, ignore_errors=True)
     return read_json(asked.out / "manifest.json")
+
+
+def _part(prepared: Prepared, name: str, used: Sequence[Review]) -> dict[str, Any]:
+    """What the manifest says of a file: its hash, and how many of its reviews were used and withheld."""
+    return prepared.config[name] | {"records": len(used), "withheld": prepared.withheld[name]}

@@ -16,7 +16,8 @@ import numpy as np
 from metrics.agreement import macro_f1
 from metrics.levels import apply_weights, cross_fitted, expected_levels, fit_weights
 from signatures.rubric import Criterion
-from utta.evaluate.results import Answers, number, skipped
+from utta.evaluate.answers import Answers, number
+from utta.evaluate.results import skipped
 from utta.programs.evaluator import THREADS, TeachingEvaluator
 from utta.programs.inputs import judge_inputs
 from utta.records.review import Review

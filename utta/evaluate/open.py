@@ -1,31 +1,51 @@
 """What a command works on: a program, the rubric that labels belong to, and the reviews of a file.
 
-`evaluate`, `optimize` and `distill` open their inputs here, so that all three refuse the same faults with the same words.
+`evaluate`, `optimize` and `distill` open their inputs here, so that all three refuse the same faults with the same words,
+and that none of them sees a record that its student's consent or its last day withholds.
 """
 
 import sys
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 
 from signatures.rubric import Rubric
 from utta.core.errors import UttaError
 from utta.programs.folder import UNOPTIMISED, Program, open_program
-from utta.records.read import ReadResult, read_reviews, scan_reviews
+from utta.records.read import ReadResult, put_aside_note, read_reviews, scan_reviews
+from utta.records.record import Purpose
 from utta.records.review import Review
 from utta.records.rubrics import find_rubric, rubric_names
 
+WITHHELD = {"consent": "by consent", "keep_until": "past the day until which they may be kept"}
+
+
+@dataclass(frozen=True)
+class Usable(ReadResult):
+    """What of a file may be used; `withheld` says how many reviews may not, by reason."""
+
+    withheld: dict[str, int] = field(default_factory=dict)
+
 
 def open_on(
-    program: str, data: Path, model: str | None = None, rubric: str | None = None, criteria: Sequence[str] = ()
-) -> tuple[Program, ReadResult]:
-    """The program asked for, and what was read of `data`.
+    program: str,
+    data: Path,
+    model: str | None = None,
+    rubric: str | None = None,
+    criteria: Sequence[str] = (),
+    *,
+    purpose: Purpose,
+) -> tuple[Program, Usable]:
+    """The program asked for, and what of `data` may be used for the purpose.
 
     A plain evaluator judges the criteria that the data labels, or those named in `criteria`; a saved program judges its
     own. Lines that cannot be used are put aside, which standard error says.
     """
     if program in UNOPTIMISED:
         whole = data_rubric(data, rubric)
-        found = read(data, whole)
+        found = read(data, whole, purpose)
         names = labelled_criteria(whole, found.reviews, criteria)
         if not names:
             raise UttaError(
@@ -43,7 +63,7 @@ def open_on(
         raise UttaError(
             f"The rubric {rubric} has not the criteria that the program judges; give the one it was made for."
         )
-    return opened, read(data, opened.rubric)
+    return opened, read(data, opened.rubric, purpose)
 
 
 def data_rubric(data: Path, name: str | None) -> Rubric:
@@ -67,12 +87,24 @@ def labelled_criteria(rubric: Rubric, reviews: Sequence[Review], wanted: Sequenc
     return list(wanted) or [name for name in known if any(name in r.levels for r in reviews)]
 
 
-def read(path: Path, rubric: Rubric) -> ReadResult:
-    """The reviews of a file whose labels are in the rubric; what was put aside is said on standard error."""
+def read(path: Path, rubric: Rubric, purpose: Purpose, today: date | None = None) -> Usable:
+    """The reviews of a file whose labels are in the rubric and that may be used for the purpose on the day `today`.
+
+    What was put aside or withheld is said on standard error, which may be a log: as counts, without a word of it.
+    Raises `UttaError` when nothing is left.
+    """
     found = read_reviews(path, rubric)
-    if found.note:
-        print(found.note, file=sys.stderr)
-    return found
+    if found.rejects:
+        print(f"{put_aside_note(found.rejects, found.rejects_path)}, with the reason.", file=sys.stderr)
+    reasons = [review.withheld(purpose, today or date.today()) for review in found.reviews]
+    withheld = Counter(reason for reason in reasons if reason)
+    why = ", ".join(f"{n:,} {WITHHELD[reason]}" for reason, n in sorted(withheld.items()))
+    usable = [review for review, reason in zip(found.reviews, reasons, strict=True) if not reason]
+    if not usable:
+        raise UttaError(f"No review in {path} may be used to {purpose} ({why}); give records with that consent.")
+    if withheld:
+        print(f"{path}: withheld from what is used to {purpose}: {why}.", file=sys.stderr)
+    return Usable(usable, found.rejects, found.rejects_path, found.faults, dict(withheld))
 
 
 def labelled(reviews: Sequence[Review], rubric: Rubric, path: Path) -> list[Review]:

@@ -19,7 +19,7 @@ def plan(asked: Asked) -> dict[str, Any]:
 
     The price is LiteLLM's; null where it knows none.
     """
-    program, found = open_on(asked.program, asked.data, asked.model, asked.rubric, asked.criteria)
+    program, found = open_on(asked.program, asked.data, asked.model, asked.rubric, asked.criteria, purpose="evaluate")
     rubric = program.module.rubric
     reviews = found.reviews
     decisions = len(reviews) * len(rubric.criteria)

@@ -81,8 +81,12 @@ def _judge(program: TeachingEvaluator, review: Review) -> dspy.Prediction:
 
 
 def _reason(error: BaseException) -> str:
-    """An error on one line; ours is a sentence already, any other needs its kind to be understood."""
-    return shorten(str(error) if isinstance(error, UttaError) else f"{type(error).__name__}: {error}", 300)
+    """An error on one line. Ours is a sentence without data; of any other the kind and the server's status, for its message
+    may quote what a student wrote."""
+    if isinstance(error, UttaError):
+        return shorten(error, 300)
+    status = getattr(error, "status", None)
+    return f"{type(error).__name__} (status {status})" if status else type(error).__name__
 
 
 def _mend(path: Path, criteria: int) -> list[Any]:

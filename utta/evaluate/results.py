@@ -4,16 +4,14 @@ Everything that is compared is scored on the same reviews and redrawn with the s
 A figure that cannot be computed is null.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from metrics.agreement import thin_levels
+from metrics.agreement import spearman, thin_levels
 from metrics.bootstrap import (
     Draws,
-    Interval,
     Scores,
     cluster_bootstrap,
     difference,
@@ -23,17 +21,22 @@ from metrics.bootstrap import (
     score,
 )
 from signatures.rubric import Criterion, Rubric
+from utta.evaluate.answers import (
+    Answers,
+    Judged,
+    all_plain,
+    distribution,
+    gold_levels,
+    judged_levels,
+    judged_reviews,
+    number,
+)
 from utta.evaluate.baselines import baseline_probabilities
-from utta.programs.evaluator import effectiveness
+from utta.evaluate.confidence import confidence
+from utta.evaluate.slices import slices
 from utta.records.review import Review
 
 SHOWN_DISAGREEMENTS = 20
-Answers = Mapping[tuple[str, str], Mapping[str, Any]]  # (record id, criterion) → a line of predictions.jsonl
-
-
-def by_decision(predictions: Sequence[Mapping[str, Any]]) -> Answers:
-    """The lines of a predictions file by record and criterion."""
-    return {(line["record_id"], line["criterion"]): line for line in predictions}
 
 
 def figures(
@@ -47,25 +50,28 @@ def figures(
         rows = [r for r in reviews if criterion.id in r.levels and (r.id, criterion.id) in answers]
         if not rows:
             continue
-        judged[criterion.id] = _score(draws, criterion, rows, *_read(criterion, rows, answers))
+        judged[criterion.id] = scored(draws, criterion, rows, *judged_levels(criterion, rows, answers))
         compared[criterion.id] = {}
         for name, p in baseline_probabilities(criterion, train, rows).items():
-            compared[criterion.id][name] = _score(draws, criterion, rows, p.argmax(1), p)
+            compared[criterion.id][name] = scored(draws, criterion, rows, p.argmax(1), p)
         criteria[criterion.id] = _about(criterion, rows, answers) | {
-            "metrics": plain(intervals(judged[criterion.id])),
-            "baselines": {name: plain(intervals(s)) for name, s in compared[criterion.id].items()},
+            "metrics": all_plain(intervals(judged[criterion.id])),
+            "baselines": {name: all_plain(intervals(s)) for name, s in compared[criterion.id].items()},
         }
     names = sorted({name for each in compared.values() for name in each})
     baselines = {n: mean([c[n] for c in compared.values()]) for n in names if all(n in c for c in compared.values())}
     overall = mean(list(judged.values())) if judged else None
+    both = judged_reviews(rubric, reviews, answers)
     return {
         "criteria": criteria,
         "mean": {
-            "metrics": plain(intervals(overall)) if overall else {},
-            "baselines": {name: plain(intervals(s)) for name, s in baselines.items()},
+            "metrics": all_plain(intervals(overall)) if overall else {},
+            "baselines": {name: all_plain(intervals(s)) for name, s in baselines.items()},
         },
         "against_tfidf": _against_tfidf(judged, compared, overall, baselines.get("tfidf")),
-        "effectiveness": _effectiveness(rubric, reviews, answers, seed),
+        "effectiveness": _effectiveness(both, seed),
+        "slices": slices(both, draws),
+        "confidence": confidence(rubric, reviews, answers, draws),
         "disagreements": _disagreements(rubric, reviews, answers),
     }
 
@@ -81,22 +87,13 @@ def comparison(
         rows = [r for r in reviews if key in r.levels and (r.id, key) in answers and (r.id, key) in other]
         if rows:
             counts[key] = len(rows)
-            ours = _score(draws, criterion, rows, *_read(criterion, rows, answers))
-            differences[key] = difference(ours, _score(draws, criterion, rows, *_read(criterion, rows, other)))
+            ours = scored(draws, criterion, rows, *judged_levels(criterion, rows, answers))
+            differences[key] = difference(ours, scored(draws, criterion, rows, *judged_levels(criterion, rows, other)))
     return {
         "n": counts,
-        "criteria": {key: plain(intervals(d)) for key, d in differences.items()},
-        "mean": plain(intervals(mean(list(differences.values())))) if differences else {},
+        "criteria": {key: all_plain(intervals(d)) for key, d in differences.items()},
+        "mean": all_plain(intervals(mean(list(differences.values())))) if differences else {},
     }
-
-
-def plain(values: Mapping[str, Interval]) -> dict[str, dict[str, float | None]]:
-    """Intervals as JSON; nan becomes null."""
-    return {name: {k: number(v) for k, v in value._asdict().items()} for name, value in values.items()}
-
-
-def number(value: float) -> float | None:
-    return round(float(value), 6) if math.isfinite(value) else None
 
 
 def skipped(gold: Sequence[int], levels: int) -> tuple[int, ...]:
@@ -105,8 +102,8 @@ def skipped(gold: Sequence[int], levels: int) -> tuple[int, ...]:
     return thin if levels - len(thin) >= 2 else ()
 
 
-def _score(draws: Draws, criterion: Criterion, rows: Sequence[Review], predicted: Any, probabilities: Any) -> Scores:
-    gold = _gold(criterion, rows)
+def scored(draws: Draws, criterion: Criterion, rows: Sequence[Review], predicted: Any, probabilities: Any) -> Scores:
+    gold = gold_levels(criterion, rows)
     return score(
         draws,
         [r.cluster for r in rows],
@@ -120,27 +117,8 @@ def _score(draws: Draws, criterion: Criterion, rows: Sequence[Review], predicted
     )
 
 
-def _gold(criterion: Criterion, rows: Sequence[Review]) -> list[int]:
-    return [criterion.labels.index(r.levels[criterion.id]) for r in rows]
-
-
-def _read(criterion: Criterion, rows: Sequence[Review], answers: Answers) -> tuple[list[int], np.ndarray]:
-    """The judge's levels and probabilities [rows, levels]; without probabilities the chosen level has its confidence."""
-    lines = [answers[r.id, criterion.id] for r in rows]
-    levels = [criterion.labels.index(line["label"]) for line in lines]
-    return levels, np.array([_distribution(criterion, line) for line in lines])
-
-
-def _distribution(criterion: Criterion, line: Mapping[str, Any]) -> list[float]:
-    if line["probabilities"]:
-        mass = sum(line["probabilities"].values())
-        return [line["probabilities"][label] / mass for label in criterion.labels]
-    rest = (1 - line["confidence"]) / (len(criterion.levels) - 1)
-    return [line["confidence"] if label == line["label"] else rest for label in criterion.labels]
-
-
 def _about(criterion: Criterion, rows: Sequence[Review], answers: Answers) -> dict[str, Any]:
-    gold, labels = _gold(criterion, rows), criterion.labels
+    gold, labels = gold_levels(criterion, rows), criterion.labels
     table = np.zeros((len(labels), len(labels)), dtype=int)
     for g, r in zip(gold, rows, strict=True):
         table[g, answers[r.id, criterion.id]["level"]] += 1
@@ -165,38 +143,21 @@ def _against_tfidf(
         return None
     each = {key: difference(judged[key], compared[key]["tfidf"]) for key in judged}
     return {
-        "criteria": {key: plain(intervals(d))["macro_f1"] for key, d in each.items()},
-        "mean": plain(intervals(difference(overall, tfidf)))["macro_f1"],
+        "criteria": {key: all_plain(intervals(d))["macro_f1"] for key, d in each.items()},
+        "mean": all_plain(intervals(difference(overall, tfidf)))["macro_f1"],
     }
 
 
-def _effectiveness(rubric: Rubric, reviews: Sequence[Review], answers: Answers, seed: int) -> dict[str, Any] | None:
+def _effectiveness(judged: Judged, seed: int) -> dict[str, Any] | None:
     """How well the judge ranks responses by effectiveness: Spearman with the experts', both the weighted mean of values."""
-    from scipy.stats import spearmanr
-
-    pairs = []
-    for review in reviews:
-        keys = [c.id for c in rubric.criteria if c.id in review.levels and (review.id, c.id) in answers]
-        if keys:
-            part = rubric.only(keys)
-            gold = {
-                key: {label: float(label == review.levels[key]) for label in part.criterion(key).labels} for key in keys
-            }
-            ours = {
-                key: dict(zip(c.labels, _distribution(c, answers[review.id, key]), strict=True))
-                for key, c in ((key, part.criterion(key)) for key in keys)
-            }
-            pairs.append((effectiveness(part, gold), effectiveness(part, ours), review.cluster))
-    if not pairs:
+    if not judged.reviews:
         return None
-    truth, judged = np.array([p[0] for p in pairs]), np.array([p[1] for p in pairs])
 
     def rank(rows: Any) -> dict[str, float]:
-        constant = len(set(truth[rows])) < 2 or len(set(judged[rows])) < 2
-        return {"spearman": math.nan if constant else float(spearmanr(truth[rows], judged[rows]).statistic)}
+        return {"spearman": spearman(judged.experts[rows], judged.judge[rows])}
 
-    drawn = cluster_bootstrap(rank, [p[2] for p in pairs], samples=300, seed=seed)
-    return {"mean": number(judged.mean()), "gold_mean": number(truth.mean()), **plain(drawn)}
+    drawn = cluster_bootstrap(rank, judged.clusters, samples=300, seed=seed)
+    return {"mean": number(judged.judge.mean()), "gold_mean": number(judged.experts.mean()), **all_plain(drawn)}
 
 
 def _disagreements(rubric: Rubric, reviews: Sequence[Review], answers: Answers) -> list[dict[str, Any]]:
@@ -208,7 +169,7 @@ def _disagreements(rubric: Rubric, reviews: Sequence[Review], answers: Answers) 
             line, gold = answers.get((review.id, criterion.id)), review.levels.get(criterion.id)
             if line is None or gold is None or line["label"] == gold:
                 continue
-            p = dict(zip(criterion.labels, _distribution(criterion, line), strict=True))
+            p = dict(zip(criterion.labels, distribution(criterion, line), strict=True))
             students = [t.utterance for t in review.conversation if t.speaker == "student"]
             found.setdefault(tuple((t.speaker, t.utterance) for t in review.conversation), []).append(
                 {

@@ -17,10 +17,14 @@ from utta.core.errors import UttaError
 from utta.core.files import JsonLines, read_json, sha256, write_json
 from utta.core.paths import home
 from utta.core.runs import claim
+from utta.evaluate.answers import Answers, by_decision
+from utta.evaluate.edge_cases import edge_cases, swapped
 from utta.evaluate.gates import judge_gates, parse_gate
+from utta.evaluate.learning import learning_curve
 from utta.evaluate.open import open_on, read, refuse_leak, with_labels
 from utta.evaluate.predict import predict, read_predictions
-from utta.evaluate.results import by_decision, comparison, figures
+from utta.evaluate.results import comparison, figures
+from utta.evaluate.reviewers import reviewers
 from utta.programs.folder import Program, now, versions
 from utta.records.read import scan_reviews
 from utta.records.review import Review
@@ -41,6 +45,8 @@ class Asked:
     gates: tuple[str, ...] = ()
     seed: int = 0
     cache: bool = True
+    edge_cases: int = 0  # replies to make edge cases of
+    learning_curve: bool = False
 
 
 def evaluate(asked: Asked) -> dict[str, Any]:
@@ -48,17 +54,20 @@ def evaluate(asked: Asked) -> dict[str, Any]:
 
     Raises `UttaError` for anything the user can mend; a gate that failed stands in `gates`, and raises nothing.
     """
-    program, found = open_on(asked.program, asked.data, asked.model, asked.rubric, asked.criteria)
+    program, found = open_on(asked.program, asked.data, asked.model, asked.rubric, asked.criteria, purpose="evaluate")
     rubric, reviews = program.module.rubric, found.reviews
     gates = [parse_gate(text, rubric) for text in asked.gates]
     other = _other_run(asked.against, rubric) if asked.against else None
     train = _training_reviews(asked, program, reviews)
     known = with_labels(reviews, rubric)
+    if asked.learning_curve and not train:
+        raise UttaError("A learning curve needs the training reviews; name their file with --baseline-train.")
     model = program.load_model(asked.cache)
     config = _config(asked, program, model.version)
     claim(asked.out, config)
     started = time.monotonic()
     told = predict(program.module, reviews, asked.out)
+    model.say_replaced()
     seconds = round(time.monotonic() - started, 2)
     answers = by_decision(told["predictions"])
     results = {
@@ -72,8 +81,11 @@ def evaluate(asked: Asked) -> dict[str, Any]:
         "data": config["data"] | {"records": len(reviews), "problems": len({r.cluster for r in known or reviews})},
         "times_scored": _times_scored(asked, program, config),
         "seen_problems": _seen_problems(program, known or reviews),
-        "counts": _counts(rubric, reviews, answers, len(told["errors"])) | {"rejects": found.rejects},
+        "counts": _counts(rubric, reviews, answers, len(told["errors"]))
+        | {"rejects": found.rejects, "withheld": found.withheld},
         **figures(rubric, known, answers, train[0] if train else (), asked.seed),
+        "reviewers": reviewers(rubric, known, answers, asked.seed),
+        **_probes(asked, program, reviews, answers, known, train[0] if train else ()),
         "comparison": None,
         "baseline_train": train[1] if train else None,
         "seed": asked.seed,
@@ -87,6 +99,25 @@ def evaluate(asked: Asked) -> dict[str, Any]:
     results["gates"] = judge_gates(gates, results)
     write_json(asked.out / "results.json", results)
     return results
+
+
+def _probes(
+    asked: Asked,
+    program: Program,
+    reviews: Sequence[Review],
+    answers: Answers,
+    known: Sequence[Review],
+    train: Sequence[Review],
+) -> dict[str, Any]:
+    """What is measured only when it is asked for, because it takes more judging: edge cases and the learning curve."""
+    found: dict[str, Any] = {"edge_cases": None, "learning_curve": None}
+    if asked.learning_curve:
+        found["learning_curve"] = learning_curve(program, train, known, answers, asked.out, asked.seed)
+    if asked.edge_cases:
+        found["edge_cases"] = edge_cases(program.module, reviews, answers, asked.out, asked.edge_cases, asked.seed)
+        program.load_model(cache=False)  # an answer from the cache would not show what another order does
+        found["edge_cases"]["swapped"] = swapped(program.module, reviews, answers, asked.out, asked.edge_cases)
+    return found
 
 
 def _other_run(run: Path, rubric: Rubric) -> list[Any]:
@@ -111,10 +142,10 @@ def _training_reviews(
     """The reviews that baselines are fitted on: the named file, which must not share a problem with the data, or the one
     in the program's manifest if it is still that."""
     if path := asked.baseline_train:
-        train = read(path, program.rubric).reviews
+        train = read(path, program.rubric, "train").reviews
         refuse_leak(train, held_out, (path, asked.data))
     elif path := _unchanged(program, "train"):
-        train = read(path, program.rubric).reviews
+        train = read(path, program.rubric, "train").reviews
     else:
         return None
     return train, {"file": str(path), "sha256": sha256(path)}

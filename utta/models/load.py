@@ -1,7 +1,8 @@
 """`load(name)`: a model for programs that decide and for programs that write, local or behind an API.
 
 A name that is on this machine (catalogue, folder, pulled hub id) is local; anything else is a LiteLLM string such as
-`openai/gpt-4o-mini`, whose provider's key and address come from the environment as LiteLLM reads them.
+`openai/gpt-4o-mini`, whose provider's key and address come from the environment as LiteLLM reads them. What goes to such
+a model passes the gate (`utta.models.gate`), which puts surrogates in the place of names, e-mails, phones and the like.
 """
 
 import os
@@ -33,12 +34,19 @@ class Model:
         """The name with the fingerprints of the weights and the adapter, as reports show it."""
         return self.decisions.model.removeprefix("local/")
 
+    def say_replaced(self) -> None:
+        """Say on standard error what the gate replaced since the last time, as counts; a local model has no gate."""
+        if not self.local and self.lm is not None:
+            self.lm.say()
+
 
 def load(name: str, adapter: Path | None = None, cache: bool = True) -> Model:
     """The model of that name, with LoRA weights from the folder `adapter` (local models only); `UttaError` when unknown."""
     use_own_cache()
     if is_api(name):
-        lm = dspy.LM(name, engine="litellm", cache=cache)
+        from utta.models.gate import Gated
+
+        lm = Gated(name, engine="litellm", cache=cache)
         return Model(name, lm, lm, local=False)
     from utta.models.decisions import LocalDecisions
     from utta.models.engine import engine

@@ -20,10 +20,10 @@ from dspy.teleprompt import LabeledFewShot
 from utta.core.errors import UttaError
 from utta.core.files import read_json, sha256
 from utta.core.runs import claim
+from utta.evaluate.answers import Answers, by_decision, number
 from utta.evaluate.calibrate import beside_reanchor, calibrate, examples, weighted_macro_f1
 from utta.evaluate.open import labelled, open_on, read, refuse_leak
 from utta.evaluate.predict import predict
-from utta.evaluate.results import Answers, by_decision, number
 from utta.programs.evaluator import TeachingEvaluator
 from utta.programs.folder import Program, save_program
 from utta.records.review import Review
@@ -52,9 +52,10 @@ def optimize(asked: Asked) -> dict[str, Any]:
     """Choose demonstrations, calibrate, save; returns the manifest. The same request again goes on where it was."""
     if asked.optimizer not in OPTIMIZERS:
         raise UttaError(f"There is no optimizer {asked.optimizer!r}; choose {' or '.join(OPTIMIZERS)}.")
-    program, found = open_on(asked.program, asked.train, asked.model, asked.rubric, asked.criteria)
+    program, found = open_on(asked.program, asked.train, asked.model, asked.rubric, asked.criteria, purpose="train")
     train = found.reviews
-    validation = labelled(read(asked.validation, program.rubric).reviews, program.module.rubric, asked.validation)
+    held_out = read(asked.validation, program.rubric, "train")
+    validation = labelled(held_out.reviews, program.module.rubric, asked.validation)
     refuse_leak(train, validation, (asked.train, asked.validation))
     model = program.load_model()
     config = _config(asked, program, model.version)
@@ -71,6 +72,7 @@ def optimize(asked: Asked) -> dict[str, Any]:
             continue
         answers = by_decision(told["predictions"])
         tried.append((weighted_macro_f1(candidate, validation, answers), name, candidate, answers))
+    model.say_replaced()
     # Demonstrations must earn their tokens: among equals the first, with the fewest, wins.
     _, name, best, answers = max(tried, key=lambda t: t[0])
     calibration = calibrate(best, validation, answers)
@@ -78,8 +80,8 @@ def optimize(asked: Asked) -> dict[str, Any]:
         "model": program.model_name,
         "model_version": model.version,
         "adapter": program.manifest.get("adapter"),
-        "train": config["train"] | {"records": len(train)},
-        "validation": config["validation"] | {"records": len(validation)},
+        "train": config["train"] | {"records": len(train), "withheld": found.withheld},
+        "validation": config["validation"] | {"records": len(validation), "withheld": held_out.withheld},
         "optimizer": asked.optimizer,
         "chosen": name,
         "candidates": [{"demonstrations": n, "macro_f1_weighted": number(s)} for s, n, *_ in tried],

@@ -5,9 +5,10 @@
 
 The manifest of `clean.jsonl` is `clean.jsonl.manifest.json`: the whole name, because `clean.csv` may stand beside it. The
 parts of a split have one in common, `split.json`. A manifest holds hashes and counts and no text of the records. Inputs are
-named as seen from the manifest's folder, so that folders may move together.
+named as seen from the manifest's folder, so that folders may move together; a data set of the hub has its name and no hash.
 """
 
+import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -33,7 +34,7 @@ class _Made(BaseModel):
     """A file that a manifest tells of: an input, or a part of a split."""
 
     file: str
-    sha256: str
+    sha256: str | None
     records: int | None = None
 
 
@@ -81,7 +82,7 @@ def leave_manifest(
         "kind": "manifest",
         "schema_version": 1,
         "file": out.name,
-        "sha256": sha256(out),
+        "sha256": _hash(out),
         "records": records,
         "rejects": rejects,
     }
@@ -92,7 +93,7 @@ def origin(folder: Path, command: str, options: Mapping[str, Any], inputs: Seque
     """What every manifest in `folder` says of how its files were made: by which command and options, out of what, when."""
     return {
         "made_by": {"command": command, "options": dict(options)},
-        "inputs": [{"file": _seen_from(folder, path), "sha256": sha256(path)} for path in inputs],
+        "inputs": [{"file": _seen_from(folder, path), "sha256": _hash(path)} for path in inputs],
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "utta": utta.__version__,
     }
@@ -104,7 +105,7 @@ def history(path: Path) -> list[Step]:
     The way ends at what no data command made, and at a file that was made anew after it was used. Raises `UttaError` when
     there is neither such a file nor a manifest of it, or a manifest is broken.
     """
-    path = path / SPLIT if path.is_dir() else path
+    path = path / SPLIT if (path / SPLIT).is_file() else path
     if not path.exists() and _manifest(path) is None:
         raise UttaError(f"There is no file {path}, nor a manifest that tells of it; check the path.")
     return list(_steps(path, None, 0, set()))
@@ -112,7 +113,7 @@ def history(path: Path) -> list[Step]:
 
 def _steps(path: Path, used: str | None, depth: int, passed: set[Path]) -> Iterator[Step]:
     """`used` is the hash that the file had when it was used, None for the one that was asked for."""
-    now = sha256(path) if path.is_file() else None
+    now = _hash(path)
     manifest = _manifest(path)
     if manifest is None:
         yield Step(depth, str(path), _state(now, used, now) or "not made by a data command")
@@ -123,6 +124,9 @@ def _steps(path: Path, used: str | None, depth: int, passed: set[Path]) -> Itera
     if used in (None, now, made) and path.resolve() not in passed:
         passed.add(path.resolve())
         for each in manifest.inputs:
+            if each.sha256 is None:
+                yield Step(depth + 1, each.file, "not on this machine when it was used")
+                continue
             place = Path(os.path.normpath(path.parent.resolve() / each.file))
             here = Path.cwd()
             shown = place.relative_to(here) if place.is_relative_to(here) else place
@@ -175,12 +179,25 @@ def _read(place: Path) -> _Manifest:
         raise UttaError(f"{place} is not a manifest of UTTA; move it away, or make its file anew.") from None
 
 
+def _hash(path: Path) -> str | None:
+    """The SHA-256 of a file; of a folder, that of its files' names and hashes; None where there is neither."""
+    if path.is_file():
+        return sha256(path)
+    if not path.is_dir():
+        return None
+    files = sorted(each for each in path.rglob("*") if each.is_file())
+    told = "".join(f"{each.relative_to(path).as_posix()} {sha256(each)}\n" for each in files)
+    return hashlib.sha256(told.encode()).hexdigest()
+
+
 def _beside(path: Path) -> Path:
     return path.with_name(f"{path.name}.manifest.json")
 
 
 def _seen_from(folder: Path, path: Path) -> str:
-    """The path as seen from a folder; on another drive there is no such way, and it stays as it is."""
+    """The path as seen from a folder; the name of what is no path, and a path on another drive, stay as they are."""
+    if not path.exists():
+        return str(path)
     try:
         return Path(os.path.relpath(path.resolve(), folder.resolve())).as_posix()
     except ValueError:

@@ -20,7 +20,6 @@ from utta.records.dialogue import Dialogue
 from utta.records.example import TeachingExample
 from utta.records.kinds import KINDS, AnyRecord, kind_of
 from utta.records.read import Fault, no_records, scan_records, scan_reviews
-from utta.records.record import content_id, spoken
 from utta.records.review import Review
 
 SLICES = ("source", "subject", "grade_level", "responder", "reviewer")
@@ -88,10 +87,9 @@ class _Tally:
 
     def _judged_again(self, review: Review) -> None:
         """Remember the levels of a response beside those that other reviewers gave it."""
-        key = content_id([spoken(review.conversation), review.response, review.responder])
         own = {review.reviewer or "": review.levels}
-        if before := self.judged.add(key, json.dumps(own)):
-            self.judged.replace(key, json.dumps(own | json.loads(before)))
+        if before := self.judged.add(review.response_id, json.dumps(own)):
+            self.judged.replace(review.response_id, json.dumps(own | json.loads(before)))
 
     def as_json(self) -> dict[str, Any]:
         """What is counted of every kind of record."""

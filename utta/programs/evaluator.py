@@ -16,6 +16,7 @@ import dspy
 from signatures.evaluation import judge_signature
 from signatures.rubric import Rubric
 from utta.models.load import Model
+from utta.programs.asides import without_asides
 
 THREADS = 64  # requests under way at once: a local engine shares what they have in common
 
@@ -37,7 +38,8 @@ class TeachingEvaluator(dspy.Module):
         return self
 
     def forward(self, **inputs: str) -> dspy.Prediction:
-        prediction = self.judge(**inputs)
+        said = without_asides(inputs["teacher_response"], self.rubric)
+        prediction = self.judge(**inputs | {"teacher_response": said})
         prediction["effectiveness"] = effectiveness(
             self.rubric, {c.id: prediction[c.id].probabilities or {} for c in self.rubric.criteria}
         )

@@ -42,7 +42,6 @@ class Dialogue(Record):
     student_solution: Text | None = Field(default=None, description="what the student made of it before the dialogue")
     misconception: Text | None = None
     dialogue_turns: list[DialogueTurn] = Field(description="oldest first")
-    consent: Text | None = None
     metadata: Metadata = Field(default_factory=dict, description="anything else, as JSON")
 
     @property

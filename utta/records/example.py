@@ -35,7 +35,6 @@ class TeachingExample(Record):
     input: ExampleInput
     output: ExampleOutput
     reviewer: Text | None = Field(default=None, description="the expert")
-    consent: Text | None = None
     metadata: Metadata = Field(
         default_factory=dict, description="student_profile, teaching_approach, expected_outcomes, and anything else"
     )

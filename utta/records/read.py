@@ -97,7 +97,7 @@ def read_reviews(path: Path | str, rubric: "Rubric | None" = None, rejects: Path
 
 def scan_reviews(path: Path | str, rubric: "Rubric | None" = None) -> Iterator[Review | Fault]:
     """Each line of a file as a review or a fault, in order; with a `rubric`, a criterion or label outside it is a fault."""
-    return scan_records(path, Review, lambda review: _check_labels(review, rubric))
+    return scan_records(path, Review, lambda review: check_labels(review, rubric))
 
 
 def scan_records(path: Path | str, record: type[R], check: Callable[[R], None] | None = None) -> Iterator[R | Fault]:
@@ -155,8 +155,12 @@ def rejects_note(faults: list[str], place: Path | None) -> str:
     """One sentence on what was put aside; empty when nothing was."""
     if not faults:
         return ""
-    count = "1 faulty line was" if len(faults) == 1 else f"{len(faults)} faulty lines were"
-    return f"{count} put aside in {place}; the first: {faults[0]}."
+    return f"{put_aside_note(len(faults), place)}; the first: {faults[0]}."
+
+
+def put_aside_note(count: int, place: Path | None) -> str:
+    """How many faulty lines were put aside and where, without a word of them."""
+    return f"{'1 faulty line was' if count == 1 else f'{count} faulty lines were'} put aside in {place}"
 
 
 def no_records(path: Path, faults: list[Fault], record: type[Record] = Review) -> UttaError:
@@ -238,7 +242,7 @@ def without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return fields
 
 
-def _check_labels(review: Review, rubric: "Rubric | None") -> None:
+def check_labels(review: Review, rubric: "Rubric | None") -> None:
     """Raise `ValueError` when a level's criterion or label is not in the rubric."""
     if rubric is None:
         return

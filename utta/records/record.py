@@ -3,9 +3,12 @@
 import hashlib
 import json
 from collections.abc import Sequence
+from datetime import date
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from utta.core.errors import shorten
 
 
 def _whole(text: str) -> str:
@@ -26,11 +29,26 @@ def _is_json(value: Any) -> Any:
     return value
 
 
+def _is_day(text: str) -> str:
+    """A day can be spelled in many ways; one of them is enough."""
+    try:
+        if date.fromisoformat(text).isoformat() == text:
+            return text
+    except ValueError:
+        pass
+    raise ValueError(f"is not a day like 2027-08-31, seen {shorten(text)!r}")
+
+
 Text = Annotated[str, AfterValidator(_whole)]
 Name = Annotated[Text, Field(pattern=r"\S")]
 """Text with at least one visible character."""
 Json = Annotated[Any, AfterValidator(_is_json)]
+Day = Annotated[str, AfterValidator(_is_day), Field(json_schema_extra={"format": "date"})]
+"""A day as ISO 8601 writes it: 2027-08-31."""
 Metadata = Annotated[dict[str, Any], AfterValidator(_is_json)]
+
+
+Purpose = Literal["train", "evaluate"]
 
 
 class Strict(BaseModel):
@@ -54,6 +72,17 @@ class Record(Strict):
     id: Text = Field(default="", description="16 hex digits; computed from the content when absent")
     source: Name = Field(description="where the record comes from")
     licence: Text | None = None
+    student: Text | None = Field(default=None, description="who the student is, as a pseudonym: never a name")
+    consent: Literal["train", "evaluate", "none"] | None = Field(
+        default=None, description="what the record may be used for; train allows evaluating too; absent: nobody said"
+    )
+    keep_until: Day | None = Field(default=None, description="the last day on which the record may be used")
+
+    def withheld(self, purpose: Purpose, today: date) -> str | None:
+        """Why the record may not be used for a purpose on a day: "consent" or "keep_until"; None where it may."""
+        if self.keep_until is not None and date.fromisoformat(self.keep_until) < today:
+            return "keep_until"
+        return None if self.consent in (None, "train", purpose) else "consent"
 
     def identity(self) -> Sequence[Any]:
         """What the id is the hash of, as JSON values: two records of the same thing share it."""

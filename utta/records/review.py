@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from utta.records.record import Metadata, Name, Record, Text, Turn, spoken
+from utta.records.record import Metadata, Name, Record, Text, Turn, content_id, spoken
 
 
 class Review(Record):
@@ -36,7 +36,6 @@ class Review(Record):
     levels: dict[Name, Name] = Field(description="criterion id to the label given; empty: not judged yet")
     rationale: Text | None = None
     improved_response: Text | None = None
-    consent: Text | None = None
     metadata: Metadata = Field(default_factory=dict, description="anything else, as JSON")
 
     @property
@@ -44,6 +43,11 @@ class Review(Record):
         """What the review is about, which no two parts of a split share and the bootstrap draws as a whole: the problem,
         or the dialogue where the problem is unknown."""
         return self.problem or self.dialogue_id
+
+    @property
+    def response_id(self) -> str:
+        """What was judged, whoever judged it: several reviewers of one response share it."""
+        return content_id([spoken(self.conversation), self.response, self.responder])
 
     def identity(self) -> Sequence[Any]:
         """What was judged and by whom. The conversation is part of it because a source's dialogue ids may stand twice; the

@@ -85,13 +85,15 @@ class Comparison(BaseModel):
 
 
 class Counts(BaseModel):
-    """Decisions by what became of them, and `rejects`: lines of the data file that are no reviews."""
+    """Decisions by what became of them; `rejects`: lines of the data file that are no reviews; `withheld`: reviews that may
+    not be used, by reason (consent, keep_until)."""
 
     decisions: int
     scored: int
     unscored: int
     errors: int
     rejects: int = 0
+    withheld: dict[str, int] = {}
 
 
 class RubricRef(BaseModel):

@@ -143,12 +143,14 @@ def print_tables(console: Console, tables: Sequence[Table]) -> None:
 
 def _counts(results: Results, console: Console) -> None:
     counts = results.counts
+    withheld = sum(counts.withheld.values())
     heading(console, "What was judged")
     note(
         console,
         f"{counted(counts.decisions, 'decision')} on {counted(results.data.records, 'response')}: "
         f"{counts.scored:,} scored, {counts.unscored:,} unscored (without an expert's label), "
-        f"{counted(counts.errors, 'error')}.",
+        f"{counted(counts.errors, 'error')}."
+        + (f" {counted(withheld, 'response')} withheld by consent or date." if withheld else ""),
     )
     table = ruled_table(console)
     table.add_column(Text("Criterion"), overflow="fold", max_width=max(12, console.width // 2))

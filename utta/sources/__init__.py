@@ -18,7 +18,7 @@ from utta.core.store import Store
 from utta.records.kinds import KINDS
 from utta.records.read import Fault, no_records
 from utta.records.record import Record
-from utta.sources import aita, bridge, mathdial, mrbench, table
+from utta.sources import aita, argilla, bridge, datasets, label_studio, mathdial, mrbench, parquet, table
 from utta.sources import utta as own
 from utta.sources.entries import Entry
 
@@ -28,12 +28,20 @@ Reader = Callable[..., Iterator[Any]]
 # The first kind of a source is what it is imported as when nothing is said.
 SOURCES: dict[str, dict[str, Reader]] = {
     "aita": {"dialogues": aita.dialogues},
+    "argilla": {"reviews": argilla.reviews},
     "bridge": {"examples": bridge.examples, "dialogues": bridge.dialogues, "reviews": bridge.reviews},
     "csv": {"reviews": table.read},
+    "datasets": {kind: partial(datasets.read, record=record) for kind, record in KINDS.items()},
+    "label-studio": {"reviews": label_studio.reviews},
     "mathdial": {"dialogues": mathdial.dialogues},
     "mrbench": {"reviews": mrbench.read},
+    "parquet": {kind: partial(parquet.read, record=record) for kind, record in KINDS.items()},
     "utta": {kind: partial(own.read, record=record) for kind, record in KINDS.items()},
 }
+TABLES = ("csv", "datasets", "parquet")  # where the user says what is in which column
+
+# Where two files allow different things, the one that allows less is right.
+STRICTER: dict[str, Callable[[str], Any]] = {"consent": ("none", "evaluate", "train").index, "keep_until": str}
 
 
 class Imported:
@@ -46,15 +54,17 @@ class Imported:
         self.entries = self.merged = 0
         self._lines = Store()
 
-    @property
-    def records(self) -> list[Any]:
-        """All of them, in memory, in the order they came."""
-        return [KINDS[self.kind].model_validate_json(line) for line in self._lines]
+    def __iter__(self) -> Iterator[Any]:
+        """The records, in the order they came."""
+        return map(KINDS[self.kind].model_validate_json, self._lines)
+
+    def __len__(self) -> int:
+        return len(self._lines)
 
     @property
-    def size(self) -> int:
-        """How many there are."""
-        return len(self._lines)
+    def records(self) -> list[Any]:
+        """All of them, in memory."""
+        return list(self)
 
     def add(self, record: Record) -> str | None:
         """Take a record in, into an earlier one where it is the same; returns how it contradicts that, if it does."""
@@ -103,17 +113,17 @@ def import_records(
     kind: str | None = None,
     layout: table.Table | None = None,
 ) -> Imported:
-    """Read files of one source into records of one kind with distinct ids; `layout` is for tables (csv).
+    """Read files of one source into records of one kind with distinct ids; `layout` is for tables (csv, parquet, datasets).
 
     A record that stands in several files becomes one: levels and metadata are united. Where they contradict each other,
     the first is kept and the later one is a fault. Raises `UttaError` when the source or kind is unknown, a file cannot be
     read, or there is not a single good record.
     """
     read, kind = _reader(source, kind)
-    if source == "csv":
+    if source in TABLES:
         read = partial(read, layout=layout or table.Table())
     elif layout and (layout.columns or layout.speakers):
-        raise UttaError(f"Columns and speakers are named for csv files only, not for {source}.")
+        raise UttaError(f"Columns and speakers are named for {', '.join(TABLES)} only, not for {source}.")
     imported = Imported(kind)
     good = False
     for file in files:
@@ -155,6 +165,8 @@ def merge(first: R, second: R) -> R | str:
                     f"{wrong}; where two people judged it, each needs a name (reviewer)" if name == "levels" else wrong
                 )
             merged[name] = {**a, **b}
+        elif a and b and name in STRICTER:
+            merged[name] = min(a, b, key=STRICTER[name])
         elif a and b and a != b:
             return _contradiction(first, name, a, b)
         else:

@@ -1,4 +1,4 @@
-"""Dialogues of AI teaching assistants: AITA files (`dialogue_turns`) and chat data (`{"role", "content"}`).
+"""Dialogues of AI teaching assistants: AITA files (`dialogue_turns`) and chat data (`{"role", "content"}`), both ways.
 
 A file is a JSON list, one object, or JSON Lines. An AITA dialogue keeps its field names; what UTTA has no field for goes
 into the metadata, of the dialogue or of the turn. Chat data stands under `messages`; a first `system` turn is the persona; of
@@ -6,6 +6,7 @@ contents in parts the texts are taken, and a content of null is nothing said. Sp
 others than those below keep their name.
 """
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -28,10 +29,11 @@ TURNS = ("dialogue_turns", "messages", "turns", "conversation")
 
 def dialogues(path: Path) -> Iterator[list[Dialogue | Fault]]:
     """One dialogue per entry."""
-    return each_entry(path, _dialogue)
+    return each_entry(path, dialogue)
 
 
-def _dialogue(entry: dict[str, Any]) -> Sequence[Dialogue]:
+def dialogue(entry: dict[str, Any]) -> Sequence[Dialogue]:
+    """The dialogue of one entry; raises `ValueError` (pydantic's included)."""
     name = next((name for name in TURNS if isinstance(entry.get(name), list)), None)
     if name is None:
         raise ValueError(f"there are no turns ({' or '.join(TURNS[:2])}), seen {shorten(list(entry))!r}")
@@ -73,3 +75,21 @@ def _parted(entry: Mapping[str, Any], record: type[BaseModel]) -> tuple[dict[str
     if isinstance(there := entry.get("metadata"), dict):
         return known, {**there, **rest}
     return known, rest if there is None else {**rest, "metadata": there}
+
+
+def chat(dialogue: Dialogue) -> dict[str, Any]:
+    """A dialogue as chat data for tools that train models on it: the persona is the system turn, the student the user.
+
+    Nothing but the words goes along. Raises `ValueError` for a speaker who is neither student nor teacher nor AITA.
+    """
+    persona = dialogue.aita_profile
+    messages = []
+    if persona:
+        text = persona if isinstance(persona, str) else json.dumps(persona, ensure_ascii=False)
+        messages.append({"role": "system", "content": text})
+    for turn in dialogue.dialogue_turns:
+        who = SPEAKERS.get(turn.speaker.strip().casefold())
+        if who is None:
+            raise ValueError(f"the speaker {shorten(turn.speaker)!r} is neither student nor teacher nor AITA")
+        messages.append({"role": "user" if who == "student" else "assistant", "content": turn.utterance})
+    return {"messages": messages}

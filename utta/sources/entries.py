@@ -5,6 +5,7 @@ A source turns each entry into records with `each_entry`, which gives what canno
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,8 +24,16 @@ class Entry(list[R | Fault]):
         self.number, self.unit = number, unit
 
 
-def each_entry(path: Path, make: Callable[[dict[str, Any]], Sequence[R]]) -> Iterator[list[R | Fault]]:
-    """One list per entry: the records that `make` makes of it, or what is wrong with it.
+@dataclass(frozen=True)
+class Unusable:
+    """A part of an entry that cannot be used: what is wrong with it, and the part itself."""
+
+    wrong: str
+    part: Any
+
+
+def each_entry(path: Path, make: Callable[[dict[str, Any]], Sequence[R | Unusable]]) -> Iterator[list[R | Fault]]:
+    """One list per entry: what `make` makes of it, where a part that cannot be used is a fault, or what is wrong with it.
 
     `make` raises `ValueError` (pydantic's included) with what is wrong. Raises `UttaError` when the file cannot be read.
     """
@@ -35,14 +44,20 @@ def each_entry(path: Path, make: Callable[[dict[str, Any]], Sequence[R]]) -> Ite
         try:
             if not isinstance(entry, dict):
                 raise ValueError(f"it is not a JSON object {{…}}, seen {shorten(json.dumps(entry))!r}")
-            yield Entry(make(entry), number, unit)
+            items = [
+                Fault(str(path), number, each.wrong, as_written(each.part), unit)
+                if isinstance(each, Unusable)
+                else each
+                for each in make(entry)
+            ]
+            yield Entry(items, number, unit)
         except (ValueError, RecursionError) as error:
             yield Entry([Fault(str(path), number, plain(error), as_written(entry), unit)], number, unit)
 
 
 def as_written(entry: Any) -> str:
-    """An entry as text for a rejects file; half of a surrogate pair is spelled out."""
-    return json.dumps(entry, ensure_ascii=False).encode("utf-8", "backslashreplace").decode()
+    """An entry as text for a rejects file; half of a surrogate pair is spelled out, and what JSON has not is its text."""
+    return json.dumps(entry, ensure_ascii=False, default=str).encode("utf-8", "backslashreplace").decode()
 
 
 def field(entry: dict[str, Any], name: str, kind: type = str) -> Any:

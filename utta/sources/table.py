@@ -1,32 +1,42 @@
 """Reviews in a table (CSV): one judged response in a row, columns named by the user.
 
     read(path, Table({"response": "Reply", "levels.accuracy": "Accuracy (1-5)"}, {"Ms Lee": "teacher"}))
+    write(path, reviews, ["accuracy", "engagement"])
 
 A column that has the name of a field needs no mapping; a level's field is `levels.CRITERION`. A conversation is a cell of
-lines like "Student: …", or JSON turns; without any name before a colon the whole cell is the student's. Columns that are
-nowhere named go into the metadata. The delimiter (comma, semicolon, tab) is found from the header.
+lines like "Student: …", or JSON: turns, or pairs of speaker and words, which are taken as they stand. Without any name
+before a colon the whole cell is the student's. Columns that are nowhere named go into the metadata, and so does what a
+column `metadata` holds as a JSON object. The delimiter (comma, semicolon, tab) is found from the header.
+
+A cell that a spreadsheet would run as a formula, or that reading would take for an empty one, is written with an
+apostrophe before it, as in a spreadsheet itself; reading takes it away again. So what is written is read back equal.
 """
 
 import csv
 import json
 import re
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from utta.core.errors import UttaError, shorten
-from utta.records.read import LINE_LIMIT, Fault, plain
+from utta.core.files import atomic
+from utta.records.read import LINE_LIMIT, Fault, plain, read_object
 from utta.records.record import Turn, content_id, spoken
 from utta.records.review import Review
 from utta.sources.aita import SPEAKERS
 from utta.sources.entries import Entry, as_written
 
+if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
+
 LEVELS = "levels."
 FIELDS = [name for name in Review.model_fields if name not in ("kind", "schema_version", "id", "levels", "metadata")]
 NAMED = re.compile(r"\s*([^\W\d_][\w .'-]{0,24}?)\s*:(?=\s|$)")
 JSON_TURNS = re.compile(r"\s*\[\s*[\[{\]]")
+FORMULA = tuple("=+-@＝＋－＠")  # how a cell starts that a spreadsheet runs; the wide ones count in some languages
 ESCAPED = re.compile("[\udc80-\udcff]")  # how bytes that are not UTF-8 come through
 
 
@@ -62,14 +72,14 @@ def read(path: Path, layout: Table) -> Iterator[list[Review | Fault]]:
         with open(path, encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
             rows = csv.DictReader(file, dialect=_dialect(file.readline()))
             file.seek(0)
-            mapping = _mapping(path, _header(path, rows), layout.columns)
+            columns = mapping(path, _header(path, rows), layout.columns)
             while True:
                 line = rows.line_num + 1
                 try:
                     row = next(rows, None)
                     if row is None:
                         return
-                    yield Entry([_review(row, mapping, layout, path.stem)], line)
+                    yield Entry([review(row, columns, layout, path.stem)], line)
                 except (ValueError, csv.Error) as error:
                     seen = "" if isinstance(error, csv.Error) else as_written(row)
                     yield Entry([Fault(str(path), line, plain(error), seen)], line)
@@ -99,8 +109,8 @@ def _header(path: Path, rows: "csv.DictReader[str]") -> Sequence[str]:
     return header
 
 
-def _mapping(path: Path, header: Sequence[str], columns: Mapping[str, str]) -> dict[str, str]:
-    """Field to column, for all columns that have one."""
+def mapping(path: Path, header: Sequence[str], columns: Mapping[str, str]) -> dict[str, str]:
+    """Field to column, for all columns that have one; `UttaError` for a field or column that does not exist."""
     mapping = {name: name for name in header if name in FIELDS or name.startswith(LEVELS)}
     for name, column in columns.items():
         if name not in FIELDS and not name.startswith(LEVELS):
@@ -119,8 +129,8 @@ def _mapping(path: Path, header: Sequence[str], columns: Mapping[str, str]) -> d
     return mapping
 
 
-def _review(row: Mapping[str, Any], mapping: Mapping[str, str], layout: Table, stem: str) -> Review:
-    """The review of one row; raises `ValueError` (pydantic's included)."""
+def review(row: Mapping[str, Any], mapping: Mapping[str, str], layout: Table, stem: str) -> Review:
+    """The review of one row of cells; raises `ValueError` (pydantic's included)."""
     if None in row:
         raise ValueError(f"the row has more cells than the header, seen {shorten(row[None])!r}")  # type: ignore[index]
     cells = {name: row[column] for name, column in mapping.items()}
@@ -128,20 +138,39 @@ def _review(row: Mapping[str, Any], mapping: Mapping[str, str], layout: Table, s
         raise ValueError(f"the row has fewer cells than the header: there is none for {short!r}")
     if any(ESCAPED.search(cell or "") for cell in row.values()):
         raise ValueError("the row is not UTF-8 text; save the file as UTF-8")
-    turns = _turns(cells.get("conversation", ""), layout)
-    fields = {name: cell for name, cell in cells.items() if name in FIELDS and name != "conversation" and cell.strip()}
+    turns = _turns(_bare(cells.get("conversation", "")), layout)
+    fields: dict[str, Any] = {
+        name: _bare(cell) for name, cell in cells.items() if name in FIELDS and name != "conversation" and cell.strip()
+    }
     fields.setdefault("source", stem)
     fields.setdefault("dialogue_id", content_id(spoken(turns)))
     fields.setdefault("rubric", layout.rubric)
-    fields["response"] = cells["response"]
-    levels = {name.removeprefix(LEVELS): cell.strip() for name, cell in cells.items() if name.startswith(LEVELS)}
+    fields["response"] = _bare(cells["response"])
+    levels = {name.removeprefix(LEVELS): _label(cell) for name, cell in cells.items() if name.startswith(LEVELS)}
     used = set(mapping.values())
+    others = {column: _bare(cell) for column, cell in row.items() if column not in used and cell and cell.strip()}
     return Review(
         **fields,
         conversation=turns,
         levels={name: label for name, label in levels.items() if label},
-        metadata={column: cell for column, cell in row.items() if column not in used and cell and cell.strip()},
+        metadata=_metadata(others),
     )
+
+
+def _metadata(others: dict[str, str]) -> dict[str, Any]:
+    """What columns without a field hold; the JSON object in a column `metadata` counts as such columns."""
+    try:
+        held = read_object(others.get("metadata", "").encode(), 0)
+    except (ValueError, RecursionError):
+        return others
+    if not isinstance(held, dict):
+        return others
+    return held | {name: cell for name, cell in others.items() if name != "metadata"}
+
+
+def _label(cell: str) -> str:
+    """The label in a cell; space around it counts only where it was guarded."""
+    return cell.strip() if (text := _bare(cell)) == cell else text
 
 
 def _turns(cell: str, layout: Table) -> list[Turn]:
@@ -151,8 +180,7 @@ def _turns(cell: str, layout: Table) -> list[Turn]:
     """
     if JSON_TURNS.match(cell):
         try:
-            turns = json.loads(cell)
-            return [Turn(speaker=_speaker(t, layout), utterance=t.get("utterance", t.get("content"))) for t in turns]
+            return [_turn(turn, layout) for turn in json.loads(cell)]
         except (json.JSONDecodeError, AttributeError, RecursionError):
             raise ValueError(f"the conversation is not a JSON list of turns, seen {shorten(cell)!r}") from None
     said: list[tuple[str, list[str]]] = []
@@ -173,6 +201,64 @@ def _turns(cell: str, layout: Table) -> list[Turn]:
     return [Turn(speaker=speaker, utterance="\n".join(lines).strip()) for speaker, lines in said]
 
 
-def _speaker(turn: Mapping[str, Any], layout: Table) -> str:
+def _turn(turn: Any, layout: Table) -> Turn:
+    """A turn of JSON; a pair is exact, an object's speaker is anyone's word for student or teacher."""
+    if isinstance(turn, list) and len(turn) == 2:
+        return Turn(speaker=turn[0], utterance=turn[1])
     name = str(turn.get("speaker", turn.get("role")))
-    return layout.who(name) or name
+    return Turn(speaker=layout.who(name) or name, utterance=turn.get("utterance", turn.get("content")))
+
+
+def write(out: Path, reviews: Iterable[Review], criteria: Sequence[str]) -> None:
+    """Write reviews as CSV, whole or not at all, with a column for each of `criteria`, which must hold every criterion.
+
+    Raises `UttaError` for a criterion that no header can hold.
+    """
+    if odd := next((name for name in criteria if not name.isprintable()), None):
+        raise UttaError(f"The criterion {odd!r} cannot be the name of a column; export to jsonl or parquet.")
+    # No id: an edited text would no longer fit it, and a spreadsheet makes a number of some.
+    header = [*FIELDS, *(LEVELS + name for name in criteria), "metadata"]
+    with atomic(out) as file:
+        file.write("\ufeff")  # a spreadsheet program takes a file without it for another encoding
+        rows = csv.writer(file)
+        rows.writerow(header)
+        for each in reviews:
+            held = each.model_dump(mode="json", include={*FIELDS})
+            held |= {LEVELS + name: label for name, label in each.levels.items()}
+            held["conversation"] = _conversation(each.conversation)
+            held["metadata"] = json.dumps(each.metadata, ensure_ascii=False) if each.metadata else None
+            rows.writerow([_cell(held.get(name), Review.model_fields.get(name)) for name in header])
+
+
+def _conversation(turns: Sequence[Turn]) -> str | None:
+    """Lines for people where they read back as the same turns, else pairs in JSON."""
+    if not turns:
+        return None
+    lines = "\n".join(f"{turn.speaker.capitalize()}: {turn.utterance}" for turn in turns)
+    try:
+        if _turns(lines, Table()) == turns:
+            return lines
+    except ValueError:  # a line that looks like the words of someone else
+        pass
+    return json.dumps(spoken(turns), ensure_ascii=False)
+
+
+def _cell(value: str | None, field: "FieldInfo | None") -> str:
+    """A value as a cell; an empty cell is what the field is when nothing is said."""
+    return "" if value is None or (field and value == field.default) else guarded(value)
+
+
+def guarded(text: str) -> str:
+    """A text as a cell that no spreadsheet runs and that reads back as it is."""
+    return f"'{text}" if _needs_guard(text) else text
+
+
+def _bare(cell: str) -> str:
+    """The text of a cell that `guarded` wrote."""
+    return cell[1:] if cell.startswith("'") and _needs_guard(cell) else cell
+
+
+def _needs_guard(text: str) -> bool:
+    """Whether a text, any apostrophes before it aside, is blank, has space around it or starts a formula."""
+    core = text.lstrip("'")
+    return core != core.strip() or not core or core.startswith(FORMULA)

@@ -1,6 +1,7 @@
 """`utta data import`: other people's files become records."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -17,11 +18,11 @@ from utta.core.errors import UttaError
 @click.option("--as", "kind", type=click.Choice(["reviews", "dialogues", "examples"]),
               help="What to make of them, where a source has more than one kind.")  # fmt: skip
 @click.option("--column", "columns", multiple=True, metavar="FIELD=COLUMN",
-              help="For csv: which column fills a field; levels.accuracy is a criterion's. May be repeated.")  # fmt: skip
+              help="For tables: which column fills a field; levels.accuracy is a criterion's. May be repeated.")  # fmt: skip
 @click.option("--speaker", "speakers", multiple=True, metavar="NAME=WHO",
-              help="For csv: who a name in a conversation is, as in 'Ms Lee=teacher'. May be repeated.")  # fmt: skip
+              help="For tables: who a name in a conversation is, as in 'Ms Lee=teacher'. May be repeated.")  # fmt: skip
 @click.option("--rubric", default="utta", show_default=True, metavar="ID",
-              help="For csv: the rubric of rows that name none.")  # fmt: skip
+              help="For tables: the rubric of rows that name none.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print the counts as JSON, for a script.")
 def import_(
     source: str,
@@ -36,19 +37,24 @@ def import_(
     """Turn the FILEs of a SOURCE into records: reviews, dialogues or teaching examples.
 
     \b
-    SOURCE      what the files are                                    kinds, the first unless --as says otherwise
-      mrbench   MRBench V1, V2, V3, or V3 without labels              reviews
-      bridge    Bridge: tutoring chats with experts' replies          examples, dialogues, reviews
-      mathdial  MathDial: teachers and a simulated student            dialogues
-      aita      AITA dialogues, or chat data with role and content    dialogues
-      csv       a table with one judged response in a row             reviews
-      utta      UTTA's own files, to check or join them               reviews, dialogues, examples
+    SOURCE          what the files are                                    kinds, the first unless --as says otherwise
+      mrbench       MRBench V1, V2, V3, or V3 without labels              reviews
+      bridge        Bridge: tutoring chats with experts' replies          examples, dialogues, reviews
+      mathdial      MathDial: teachers and a simulated student            dialogues
+      aita          AITA dialogues, or chat data with role and content    dialogues
+      csv           a table with one judged response in a row             reviews
+      parquet       such a table, or what 'utta data export' wrote        reviews, dialogues, examples
+      datasets      the same in a folder of Hugging Face datasets         reviews, dialogues, examples
+      argilla       records with responses, of Argilla's to_json          reviews
+      label-studio  tasks with annotations, exported as JSON              reviews
+      utta          UTTA's own files, to check or join them               reviews, dialogues, examples
 
     \b
-    For csv, FIELD is response, conversation (lines like "Student: 5"), problem, dialogue_id, grade_level, subject,
-    context, responder, reviewer (needed where two people judge one response), rationale, improved_response, rubric,
-    source, licence, consent, or levels.CRITERION. In chat data, user is the student, assistant the AITA, and a first
-    system turn its profile.
+    For a table (csv, parquet, datasets), FIELD is response, conversation (lines like "Student: 5"), problem,
+    dialogue_id, grade_level, subject, context, responder, reviewer (needed where two people judge one response),
+    rationale, improved_response, rubric, source, licence, student (a pseudonym), consent (train, evaluate or none),
+    keep_until (2027-08-31), or levels.CRITERION. A data set is a FOLDER, FOLDER:SPLIT, or ID:SPLIT of the hub. In chat
+    data, user is the student, assistant the AITA, and a first system turn its profile.
 
     A record that stands in several files becomes one. What cannot be used is put aside beside the records and counted.
 
@@ -60,7 +66,7 @@ def import_(
     from utta.core.files import refuse_overwriting
     from utta.prepare.manifest import leave_manifest
     from utta.records.read import put_aside, rejects_note
-    from utta.sources import import_records
+    from utta.sources import TABLES, import_records
     from utta.sources.table import Table
 
     refuse_overwriting(out, files)
@@ -69,15 +75,14 @@ def import_(
     place = put_aside(imported.faults, out.with_name(f"{out.stem}.import-rejects.jsonl"))
     imported.write(out)
     counts = imported.summary()
-    options = {"source": source, "as": imported.kind, "column": list(columns), "speaker": list(speakers)}
-    leave_manifest(
-        out,
-        "import",
-        {**options, "rubric": rubric if source == "csv" else None},
-        files,
-        imported.size,
-        counts["rejects"],
-    )
+    options: dict[str, Any] = {
+        "source": source,
+        "as": imported.kind,
+        "column": list(columns),
+        "speaker": list(speakers),
+    }
+    options["rubric"] = rubric if source in TABLES else None
+    leave_manifest(out, "import", options, files, len(imported), counts["rejects"])
     if as_json:
         rejects_file = str(place) if place else None
         asked = {"source": source, "kind": imported.kind, "files": [str(file) for file in files], "out": str(out)}
