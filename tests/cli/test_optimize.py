@@ -67,7 +67,7 @@ def test_a_bad_line_among_good_ones_is_put_aside_and_said(command, tmp_path):
     data.write_bytes(b"{\n" + data.read_bytes())
     done = command()
     assert done.exit_code == 0
-    assert done.stderr.startswith(f"1 faulty line was put aside in {tmp_path}/train.rejects.jsonl; the first: ")
+    assert done.stderr.startswith(f"1 faulty line was put aside in {tmp_path}/train.rejects.jsonl, with the reason.")
 
 
 def test_other_faults_are_one_sentence(command, tmp_path, monkeypatch):

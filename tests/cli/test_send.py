@@ -24,11 +24,11 @@ def test_the_help_names_every_format_and_its_examples_run(tmp_path, monkeypatch)
 
 def test_what_was_written_is_told(tmp_path):
     text = run("export", SAMPLE, "--to", "label-studio", "--out", tmp_path / "t.json")
-    assert text.startswith("48 reviews as label-studio\n")
+    assert text.startswith("96 reviews as label-studio\n")
     assert f"Wrote {tmp_path / 't.json'}\nWrote {tmp_path / 't.config.xml'}\n" in text
     told = json.loads(run("export", SAMPLE, "--to", "csv", "--out", tmp_path / "t.csv", "--json"))
     assert told == {
-        "file": str(SAMPLE), "format": "csv", "kind": "reviews", "records": 48, "paths": [str(tmp_path / "t.csv")],
+        "file": str(SAMPLE), "format": "csv", "kind": "reviews", "records": 96, "paths": [str(tmp_path / "t.csv")],
         "faults": 0, "rejects_file": None,
     }  # fmt: skip
 

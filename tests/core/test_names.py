@@ -41,7 +41,7 @@ def test_a_text_shows_who_is_there(text, found):
         "I'm Ready. This is Hard. It's Tuesday.",
         "Paris, France and Rome, Italy.",
         "Tom, Marie, Ana. Her sister, Rachel, is 24.",
-        "However, you forgot the sign. Ha, I see.",
+        "However, you forgot the sign. Ha, I see. Triple clean, I like that.",
         "Hi everyone! Hello World! Good job, Team 4!",
         "the coach needs 3 balls",
     ],

@@ -106,7 +106,7 @@ def test_values_keep_their_shape_and_what_is_skipped():
 def test_long_texts_take_no_longer_than_their_length(piece):
     started = time.monotonic()
     replaced(piece * 50_000)
-    assert time.monotonic() - started < 5  # what grows with the square of the length takes minutes
+    assert time.monotonic() - started < 20  # what grows with the square of the length takes minutes
 
 
 def test_the_key_is_made_once_and_for_the_user_alone(tmp_path, monkeypatch):

@@ -11,7 +11,7 @@ REVIEW = Review(
     responder="model-x", reviewer="Ann", rubric="utta", levels={"accuracy": "Good"}, rationale="True.",
 )  # fmt: skip
 RECORD = {
-    "source": "s", "licence": None, "dialogue_id": "d", "problem": "p", "grade_level": None, "subject": None,
+    "source": "s", "licence": None, "student": None, "keep_until": None, "dialogue_id": "d", "problem": "p", "grade_level": None, "subject": None,
     "context": None, "conversation": [{"speaker": "student", "utterance": "5"}], "response": "Why?",
     "responder": "model-x", "rubric": "utta", "consent": None, "metadata": {},
 }  # fmt: skip

@@ -17,7 +17,9 @@ from utta.core.identifiers import Found, said_before
 from utta.core.words import FAMOUS, MONTHS, NO_NAMES, WORD_NAMES
 
 _W = r"[^\W\d_](?:[\w’']*[^\W_])?(?:-[^\W\d_]\w*)*"  # one word of a name, of any case
-_NAME = rf"({_W}(?: (?:van|von|de|da|del|bin|al|el) {_W}| (?!and\b){_W})?)"
+_SECOND = r" (?:(?:van|von|de|da|del|bin|al|el) )?(?!and\b)"
+_NAME = rf"({_W}(?:{_SECOND}{_W})?)"
+_CAPITAL = rf"({_W}(?:{_SECOND}(?=(?-i:[^\Wa-z\d_])){_W})?)"  # the first word's capital is looked at afterwards
 _TITLE = r"(?:miss|mx|prof|professor|coach|señora?|frau|herr|madame|monsieur)\b\.?"
 _PRAISE = (
     r"(?:nice|great|(?:very )?good|excellent|awesome|amazing|lovely|super|wonderful|fantastic|brilliant|perfect|well)"
@@ -49,22 +51,23 @@ SPOKEN = re.compile(
 SHOWN = [
     re.compile(pattern, re.IGNORECASE | re.MULTILINE)
     for pattern in (
-        rf"\b{_TITLE} {_NAME}",
-        rf"\b(?:i['’]?m|i am|call me|calls me) {_NAME}",
-        rf"\b(?:this is|it['’]s|its) {_NAME}(?= from\b| here\b|[.!?]?\s*\Z)",
-        rf"\b{_GREETING},? {_NAME}{_END}",
+        rf"\b{_TITLE} {_CAPITAL}",
+        rf"\b(?:i['’]?m|i am|call me|calls me) {_CAPITAL}",
+        rf"\b(?:this is|it['’]s|its) {_CAPITAL}(?= from\b| here\b|[.!?]?\s*\Z)",
+        rf"\b{_GREETING},? {_CAPITAL}{_END}",
         rf"\b{_GREETING},? ({_W})(?= {_YOU})",
-        rf"\b{_PRAISE},? {_NAME}{_END}",
-        rf"\b(?:yes|no|right|exactly|correct|sure|okay|ok|alright|wow|true|absolutely), {_NAME}(?=\s*[,.!?;:]|\s*\Z)",
-        rf"(?-i:\b[a-z0-9][a-z0-9'’]{{0,20}}\)?), {_NAME}(?=[.!?;:](?!\w)|\s*\Z|, {_YOU})",
-        rf"(?:\A|[.!?:]\s+|\n){_NAME}, {_YOU}",
+        rf"\b{_PRAISE},? {_CAPITAL}{_END}",
+        rf"\b(?:yes|no|right|exactly|correct|sure|okay|ok|alright|wow|true|absolutely), {_CAPITAL}(?=\s*[,.!?;:]|\s*\Z)",
+        rf"(?-i:\b[a-z0-9][a-z0-9'’]{{0,20}}\)?), {_CAPITAL}(?=[.!?;:](?!\w)|\s*\Z|, {_YOU})",
+        rf"(?:\A|[.!?:]\s+|\n){_CAPITAL}, {_YOU}",
         rf"(?:\A|[.!?:]\s+|\n)({_W}) (?:please|(?:can|could|would) you)\b",
-        rf"\b(?:sincerely|regards|yours|yours truly|love|cheers|best|thanks|thank you),\s+{_NAME}[.!]?\s*\Z",
-        rf"\bmy {_RELATION}(?:['’]s name)?(?:,| is)? {_NAME}",
-        rf"\b(?:her|his|their) name(?:['’]s| is) {_NAME}",
-        rf"\b(?:work(?:ed|ing)?|partner(?:ed)?|pair(?:ed)?|group(?:ed)?) with {_NAME}(?: and {_NAME})?",
-        rf"\b(?:please|can you|could you|let['’]s)(?: \w+)? (?:ask|tell|help|thank|welcome|explain \w+ to|show \w+ to) {_NAME}",
-        rf"^\s*(?:(?:full|first|last|student(?:['’]s)?|teacher(?:['’]s)?|parent(?:['’]s)?) )?name: *{_NAME} *$",
+        rf"\b(?:sincerely|regards|yours|yours truly|love|cheers|best|thanks|thank you),\s+{_CAPITAL}[.!]?\s*\Z",
+        rf"\bmy {_RELATION}(?:['’]s name)?(?:,| is)? {_CAPITAL}",
+        rf"\b(?:her|his|their) name(?:['’]s| is) {_CAPITAL}",
+        rf"\b(?:work(?:ed|ing)?|partner(?:ed)?|pair(?:ed)?|group(?:ed)?) with {_CAPITAL}(?: and {_CAPITAL})?",
+        rf"\b(?:please|can you|could you|let['’]s)(?: \w+)?"
+        rf" (?:ask|tell|help|thank|welcome|explain \w+ to|show \w+ to) {_CAPITAL}",
+        rf"^\s*(?:(?:full|first|last|student(?:['’]s)?|teacher(?:['’]s)?|parent(?:['’]s)?) )?name: *{_CAPITAL} *$",
     )
 ]
 # What a person of a problem does: with a title, too.
