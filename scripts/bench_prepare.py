@@ -70,6 +70,7 @@ def main() -> None:
     peaks: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as folder:
         raw, brought, made = (Path(folder, f"{name}.jsonl") for name in ("raw", "reviews", "made"))
+        split, grown = Path(folder, "split"), Path(folder, "grown")
         utta = [sys.executable, "-m", "utta.cli.main", "data"]
         steps = {
             "import": [*utta, "import", "utta", str(raw), "--out", str(brought)],
@@ -77,6 +78,10 @@ def main() -> None:
             "stats": [*utta, "stats", str(brought), "--rubric", "utta"],
             "clean": [*utta, "clean", str(brought), "--out", str(made)],
             "dedupe": [*utta, "dedupe", str(brought), "--out", str(made)],
+            "metadata": [*utta, "metadata", str(brought), "--out", str(made)],
+            "split": [*utta, "split", str(brought), "--out", str(split)],
+            "split --keep": [*utta, "split", str(made), "--keep", str(split), "--out", str(grown)],
+            "diff": [*utta, "diff", str(split), str(grown)],
         }
         if find_spec("pandas"):
             steps["pandas"] = [sys.executable, "-c", PANDAS, str(raw), str(brought)]

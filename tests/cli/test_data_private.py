@@ -118,7 +118,7 @@ def test_an_input_is_not_overwritten_and_faults_are_one_sentence(tmp_path):
         "surrogates", tmp_path / "in.jsonl", "--out", tmp_path / "o", "--roster", tmp_path / "no"
     )
     (tmp_path / "bad.jsonl").write_text("{}\n", encoding="utf-8")
-    assert "holds no usable review" in fails("surrogates", tmp_path / "bad.jsonl", "--out", tmp_path / "o.jsonl")
+    assert "holds no records of UTTA" in fails("surrogates", tmp_path / "bad.jsonl", "--out", tmp_path / "o.jsonl")
     assert not (tmp_path / "o.jsonl").exists()
     assert "cannot be loaded" in fails(
         "surrogates", tmp_path / "in.jsonl", "--out", tmp_path / "o.jsonl", "--entities", tmp_path

@@ -68,4 +68,4 @@ def test_the_file_itself_is_never_overwritten(to, tmp_path):
 def test_a_file_that_is_missing_or_of_no_records_is_one_sentence(tmp_path):
     assert "There is no file" in fails("export", tmp_path / "none", "--to", "csv", "--out", tmp_path / "o")[0]
     (tmp_path / "x").write_text("{}\n")
-    assert "holds no usable review" in fails("export", tmp_path / "x", "--to", "csv", "--out", tmp_path / "o")[0]
+    assert "holds no records of UTTA" in fails("export", tmp_path / "x", "--to", "csv", "--out", tmp_path / "o")[0]

@@ -46,6 +46,11 @@ def test_what_is_nearly_the_same_is_found_on_demand():
     assert found(review(), other, near=0.9) == []
 
 
+def test_the_same_3_grams_are_not_the_same_words():
+    [each] = duplicates([review("a b a b a b a b"), review("a b a b a b a b a b", dialogue="d2")], near=0.9)
+    assert each.why == "100% of the word 3-grams in common" and not each.exact and each.similarity == 1
+
+
 def test_a_file_keeps_the_first_of_each_and_the_reason_for_the_rest(tmp_path):
     write_records(tmp_path / "in.jsonl", [review(), review(dialogue="d2"), review("No.")])
     told = dedupe_file(tmp_path / "in.jsonl", tmp_path / "out.jsonl", near=0.8)

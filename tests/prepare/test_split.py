@@ -2,6 +2,7 @@ import json
 import subprocess
 import sys
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -14,6 +15,7 @@ from utta.records.read import read_reviews, write_records
 from utta.records.review import Review
 
 RATIOS = (70, 10, 20)
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def reviews_of(sizes: dict[str, int]) -> list[Review]:
@@ -65,11 +67,12 @@ def test_parts_do_not_change_with_the_version_or_the_hash_seed():
     """The parts of seed 0, pinned: figures on a test part must mean the same part on every machine."""
     assert [{r.problem for r in part} for part in split_by(reviews_of({f"p{n}": 2 for n in range(10)}))] == PINNED
     code = (
-        "from utta.prepare.split import _fill; from collections import Counter;"
-        "print(sorted(_fill(Counter({f'p{n}': 2 for n in range(10)}), (70, 10, 20), 0).items()))"
+        "from tests.prepare.test_split import reviews_of, split_by;"
+        "print([sorted({r.problem for r in part}) for part in split_by(reviews_of({f'p{n}': 2 for n in range(10)}))])"
     )
+    path = ":".join([str(ROOT), *sys.path])
     runs = {
-        subprocess.run([sys.executable, "-c", code], env={"PYTHONHASHSEED": seed, "PYTHONPATH": ":".join(sys.path)},
+        subprocess.run([sys.executable, "-c", code], env={"PYTHONHASHSEED": seed, "PYTHONPATH": path},
                        capture_output=True, text=True, check=True).stdout
         for seed in ("1", "2")
     }  # fmt: skip
@@ -123,15 +126,16 @@ def test_split_file_writes_parts_and_a_manifest_that_vouches_for_them(tmp_path):
         file.write("nonsense\n")
     manifest = split_file(tmp_path / "in.jsonl", tmp_path / "out", ratios=RATIOS, seed=3)
     assert manifest == json.loads((tmp_path / "out" / "split.json").read_text())
-    assert manifest["input"]["sha256"] == sha256(tmp_path / "in.jsonl")
-    assert (manifest["input"]["rejects"], manifest["by"], manifest["seed"]) == (1, "problem", 3)
+    assert manifest["inputs"] == [{"file": "../in.jsonl", "sha256": sha256(tmp_path / "in.jsonl")}]
+    assert (manifest["holds"], manifest["records"], manifest["rejects"]) == ("reviews", 100, 1)
+    assert (manifest["by"], manifest["seed"], manifest["continues"]) == ("problem", 3, None)
     assert "in.jsonl:101: " in manifest["note"] and (tmp_path / "out" / "rejects.jsonl").exists()
     for name, expected in zip(PARTS, split_by(reviews, ratios=RATIOS, seed=3), strict=True):
         part = manifest["parts"][name]
         file = tmp_path / "out" / part["file"]
         assert read_reviews(file).reviews == expected
         assert part["sha256"] == sha256(file)
-        assert part["reviews"] == len(expected) and part["names"] == sorted({r.problem for r in expected})
+        assert part["records"] == len(expected) and part["names"] == sorted({r.problem for r in expected})
 
 
 def test_folds_are_equal_and_together_the_whole(tmp_path):
@@ -161,6 +165,16 @@ def test_a_manifest_of_another_maker_is_left_alone(tmp_path):
     assert (tmp_path / "split.json").read_text() == "{}"
 
 
+def test_a_part_of_the_folder_is_not_overwritten_by_its_own_split(tmp_path):
+    write_records(tmp_path / "in.jsonl", reviews_of({f"p{n}": 5 for n in range(20)}))
+    split_file(tmp_path / "in.jsonl", tmp_path / "out")
+    before = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+    for folds in (None, 3):
+        with pytest.raises(UttaError, match="is an input and would be overwritten"):
+            split_file(tmp_path / "out" / "train.jsonl", tmp_path / "out", folds=folds)
+    assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
+
+
 def test_ratios_and_parts_must_be_as_many(tmp_path):
     write_records(tmp_path / "in.jsonl", reviews_of({f"p{n}": 5 for n in range(20)}))
     with pytest.raises(UttaError, match="2 ratios cannot be those of train / validation / test"):
@@ -185,12 +199,12 @@ def test_interrupted_split_leaves_no_manifest(tmp_path, monkeypatch):
     write_records(tmp_path / "in.jsonl", reviews_of({f"p{n}": 5 for n in range(20)}))
     split_file(tmp_path / "in.jsonl", tmp_path / "out")
 
-    def stop(path, reviews):
+    def stop(path):
         if path.name == "test.jsonl":
             raise KeyboardInterrupt
-        return write_records(path, reviews)
+        return sha256(path)
 
-    monkeypatch.setattr("utta.prepare.split.write_records", stop)
+    monkeypatch.setattr("utta.prepare.split.sha256", stop)
     with pytest.raises(KeyboardInterrupt):
         split_file(tmp_path / "in.jsonl", tmp_path / "out", seed=1)
     assert not (tmp_path / "out" / "split.json").exists()

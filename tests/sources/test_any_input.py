@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 
 from tests.sources import made, test_aita, test_argilla, test_bridge, test_label_studio, test_mathdial
 from utta.core.errors import UttaError
+from utta.records.kinds import KINDS
 from utta.records.read import Fault, write_records
 from utta.records.record import Record
-from utta.sources import KINDS, SOURCES, TABLES, import_records
+from utta.sources import SOURCES, TABLES, import_records
 from utta.sources.table import Table
 
 MRBENCH = {

@@ -12,10 +12,11 @@ from tests.sources import made
 from utta.core.errors import UttaError
 from utta.records.dialogue import Dialogue
 from utta.records.example import TeachingExample
+from utta.records.kinds import KINDS
 from utta.records.read import read_reviews, write_records
 from utta.records.review import Review
 from utta.records.rubrics import find_rubric
-from utta.sources import KINDS, import_records
+from utta.sources import import_records
 from utta.sources.export import FORMATS, LABELLING, Asked, export_records
 from utta.sources.labelling import Guess, Predictions
 

@@ -64,7 +64,7 @@ def quickstart(out: Path, fresh: bool) -> None:
     parts = split_file(reviews, out / "split", ratios=(60, 15, 25))["parts"]
     train, validation, test = (out / "split" / f"{name}.jsonl" for name in ("train", "validation", "test"))
     console.print(
-        ", ".join(f"{name}: {part['reviews']} reviews of {part['problems']} scenarios" for name, part in parts.items())
+        ", ".join(f"{name}: {part['records']} reviews of {part['problems']} scenarios" for name, part in parts.items())
     )
 
     step()

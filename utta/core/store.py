@@ -40,8 +40,11 @@ class Store:
 
     def __iter__(self) -> Iterator[str]:
         """The values, in the order their keys came."""
-        for (value,) in self._database.execute("SELECT value FROM kept ORDER BY place"):
-            yield value
+        yield from (value for _, value in self.items())
+
+    def items(self) -> Iterator[tuple[str, str]]:
+        """Keys and values, in the order the keys came."""
+        yield from self._database.execute("SELECT key, value FROM kept ORDER BY place")
 
     def __len__(self) -> int:
         return int(self._database.execute("SELECT COUNT(*) FROM kept").fetchone()[0])

@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from utta.core.files import atomic, refuse_overwriting
-from utta.records.read import Fault, no_records, put_aside, rejects_note, scan_reviews
+from utta.prepare.manifest import leave_manifest
+from utta.records.read import Fault, no_records, numbered_records, put_aside, rejects_note
 from utta.records.record import Turn
 from utta.records.review import Review
 from utta.sources import Imported
@@ -122,14 +123,14 @@ def clean_file(path: Path, out: Path) -> dict[str, Any]:
     changed = 0
     shown: list[Change] = []
     with atomic(out.with_name(f"{out.stem}.changes.jsonl")) as log:
-        for item in scan_reviews(path):
+        for number, item in numbered_records(path, Review):
             gathered.entries += 1
             if isinstance(item, Fault):
                 gathered.faults.append(item)
                 continue
             review, changes = clean(item)
             if clash := gathered.add(review):
-                gathered.faults.append(Fault(str(path), gathered.entries, clash, item.model_dump_json(), "entry"))
+                gathered.faults.append(Fault(str(path), number, clash, item.model_dump_json()))
             changed += bool(changes)
             counts.update(done for change in changes for done in change.done)
             fresh = [change for change in changes if change.before not in {each.before for each in shown}]
@@ -141,13 +142,14 @@ def clean_file(path: Path, out: Path) -> dict[str, Any]:
     gathered.write(out)
     place = put_aside(gathered.faults, out.with_name(f"{out.stem}.rejects.jsonl"))
     summary = gathered.summary()
+    leave_manifest(out, "clean", {}, [path], summary["responses"], summary["rejects"])
     return {
         "out": str(out),
         "responses": summary["responses"],
         "changed": changed,
         "changes": dict(counts.most_common()),
         "merged": summary["merged"],
-        "rejects": len(gathered.faults),
+        "rejects": summary["rejects"],
         "note": rejects_note([str(fault) for fault in gathered.faults], place),
         "first": [asdict(change) for change in shown],
     }

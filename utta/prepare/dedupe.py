@@ -21,6 +21,7 @@ from typing import Any
 from utta.core.errors import UttaError
 from utta.core.files import atomic, refuse_overwriting
 from utta.core.store import Store
+from utta.prepare.manifest import leave_manifest
 from utta.records.read import Fault, no_records, put_aside, rejects_note, scan_reviews
 from utta.records.record import content_id
 from utta.records.review import Review
@@ -32,17 +33,18 @@ PERMUTATIONS = 64
 
 @dataclass(frozen=True)
 class Duplicate:
-    """A review that says again what an earlier one does: `similarity` 1 is word for word; `labels_differ` where the two
-    disagree on a criterion."""
+    """A review that says again what an earlier one does: `exact` where word for word, else by the share `similarity` of
+    word 3-grams in common; `labels_differ` where the two disagree on a criterion."""
 
     record_id: str
     of: str
+    exact: bool
     similarity: float
     labels_differ: bool
 
     @property
     def why(self) -> str:
-        alike = "the same words" if self.similarity == 1 else f"{self.similarity:.0%} of the word 3-grams in common"
+        alike = "the same words" if self.exact else f"{self.similarity:.0%} of the word 3-grams in common"
         return f"{alike}, other levels" if self.labels_differ else alike
 
 
@@ -63,7 +65,7 @@ class Seen:
         said, response = _words(" ".join(turn.utterance for turn in review.conversation)), _words(review.response)
         entry = json.dumps([review.id, review.levels])
         if before := self._exact.add(content_id([said, response, review.reviewer]), entry):
-            return _duplicate(review, json.loads(before), 1.0)
+            return _duplicate(review, json.loads(before), True, 1.0)
         return self._near.add(review, said, response) if self._near else None
 
 
@@ -90,7 +92,7 @@ class _Near:
         alike = [(self._similarity(each, review, grams), each) for each in candidates]
         similarity, nearest = max(alike, key=lambda pair: pair[0], default=(0.0, None))
         if nearest is not None and similarity >= self._threshold:
-            return _duplicate(review, nearest, similarity)
+            return _duplicate(review, nearest, False, similarity)
         self._index.insert(review.id, sketch)
         held = [review.id, review.levels, *(sorted(found) for found in grams), review.reviewer]
         self._known.add(review.id, json.dumps(held))
@@ -102,10 +104,10 @@ class _Near:
         return min(_jaccard(set(before[2]), grams[0]), _jaccard(set(before[3]), grams[1]))
 
 
-def _duplicate(review: Review, before: list[Any], similarity: float) -> Duplicate:
+def _duplicate(review: Review, before: list[Any], exact: bool, similarity: float) -> Duplicate:
     levels = before[1]
     differ = any(levels[key] != label for key, label in review.levels.items() if key in levels)
-    return Duplicate(review.id, before[0], round(similarity, 4), differ)
+    return Duplicate(review.id, before[0], exact, round(similarity, 4), differ)
 
 
 def _words(text: str) -> list[str]:
@@ -141,18 +143,20 @@ def dedupe_file(path: Path, out: Path, near: float | None = None) -> dict[str, A
                 line = {**asdict(found), "why": found.why}
                 first += [line] if len(first) < SHOWN else []
                 log.write(json.dumps({**line, "record": record}, ensure_ascii=False) + "\n")
-                counts["same" if found.similarity == 1 else "nearly_same"] += 1
+                counts["same" if found.exact else "nearly_same"] += 1
                 counts["labels_differ"] += found.labels_differ
             else:
                 kept.write(json.dumps(record, ensure_ascii=False) + "\n")
         if not counts["responses"]:
             raise no_records(path, faults)
     place = put_aside(faults, out.with_name(f"{out.stem}.rejects.jsonl"))
+    left = counts["responses"] - counts["same"] - counts["nearly_same"]
+    leave_manifest(out, "dedupe", {"near": near}, [path], left, len(faults))
     names = ("responses", "same", "nearly_same", "labels_differ")
     return {
         "out": str(out),
         **{name: counts[name] for name in names},
-        "kept": counts["responses"] - counts["same"] - counts["nearly_same"],
+        "kept": left,
         "note": rejects_note([str(fault) for fault in faults], place),
         "first": first,
     }

@@ -9,10 +9,11 @@ from typing import Any, TypeVar
 
 from utta.core.files import refuse_overwriting
 from utta.core.surrogates import SURROGATE, Surrogates
-from utta.records.read import Fault, no_records, put_aside, rejects_note, scan_records
+from utta.prepare.manifest import leave_manifest
+from utta.records.kinds import KINDS, kind_of
+from utta.records.read import Fault, no_records, numbered_records, put_aside, rejects_note
 from utta.records.record import Record
-from utta.sources import KINDS, Imported
-from utta.sources.export import kind_of
+from utta.sources import Imported
 
 R = TypeVar("R", bound=Record)
 
@@ -42,7 +43,7 @@ def replace_file(path: Path, out: Path, surrogates: Surrogates) -> dict[str, Any
     gathered = Imported(kind_of(path))
     kind = KINDS[gathered.kind]
     changed = 0
-    for item in scan_records(path, kind):
+    for number, item in numbered_records(path, kind):
         gathered.entries += 1
         if isinstance(item, Fault):
             gathered.faults.append(item)
@@ -50,15 +51,16 @@ def replace_file(path: Path, out: Path, surrogates: Surrogates) -> dict[str, Any
         record = with_surrogates(item, surrogates)
         changed += record != item
         if clash := gathered.add(record):
-            gathered.faults.append(Fault(str(path), gathered.entries, clash, item.model_dump_json(), "entry"))
+            gathered.faults.append(Fault(str(path), number, clash, item.model_dump_json()))
     if len(gathered.faults) == gathered.entries:
         raise no_records(path, gathered.faults, kind)
     gathered.write(out)
+    leave_manifest(out, "surrogates", {}, [path], len(gathered), len(gathered.faults))
     place = put_aside(gathered.faults, out.with_name(f"{out.stem}.rejects.jsonl"))
     return {
         "out": str(out),
         "kind": gathered.kind,
-        "records": gathered.entries - len(gathered.faults) - gathered.merged,
+        "records": len(gathered),
         "changed": changed,
         "replaced": dict(sorted(surrogates.counts.items())),
         "merged": gathered.merged,

@@ -1,26 +1,34 @@
-"""Part reviews into training, validation and test data, so that no problem stands in two parts.
+"""Part records into training, validation and test data, so that no problem stands in two parts.
 
     train, validation, test = split_by(reviews, "problem", (70, 10, 20), seed=0)
+    split_file("reviews.jsonl", "split")
+    grow_split("more-reviews.jsonl", "split", "split-2")
 
-The same reviews, ratios and seed give the same parts on every machine. A split folder holds `train.jsonl`,
-`validation.jsonl`, `test.jsonl`, or `fold-1.jsonl` and so on, and the manifest `split.json`, which is written last: without
-it, a split is not whole. With `stratify`, each label stands in the parts by their shares, as far as whole problems allow.
+The same records, ratios and seed give the same parts on every machine, in whatever order they come. A split that grows keeps
+each problem and dialogue in the part where it stood, and deals only what is new. With `stratify`, each label stands in the
+parts by their shares, as far as whole problems allow. What a split folder holds says `utta.prepare.parts`.
 """
 
-import random
+import json
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from utta.core.errors import UttaError
-from utta.core.files import read_json, sha256, write_json
-from utta.records.read import read_reviews, write_records
+from utta.core.files import atomic, read_json, refuse_overwriting, sha256, write_json
+from utta.core.store import Store
+from utta.prepare.groups import KEYS, Bond, Groups, bond_of
+from utta.prepare.manifest import SPLIT, origin
+from utta.prepare.parts import Split, read_split
+from utta.records.kinds import KINDS, kind_of
+from utta.records.read import Fault, no_records, numbered_records, put_aside, rejects_note
 from utta.records.review import Review
 
 PARTS = ("train", "validation", "test")
 RATIOS = (70.0, 10.0, 20.0)
-KEYS = ("problem", "dialogue_id")
 
 
 def split_by(
@@ -37,78 +45,24 @@ def split_by(
     comes near to its share and has at least one problem. Raises `UttaError` when there are fewer problems than parts, or
     when the key or the ratios cannot be used.
     """
-    if key not in KEYS:
-        raise UttaError(f"Reviews cannot be split by {key!r}; use {' or '.join(KEYS)}.")
-    if len(ratios) < 2 or not all(0 < ratio < float("inf") for ratio in ratios):
-        raise UttaError(f"The ratios {'/'.join(f'{r:g}' for r in ratios)} are not positive numbers; use 70/10/20.")
-    groups = _groups(reviews, key)
-    sizes = Counter(groups)
-    if len(sizes) < len(ratios):
-        raise UttaError(
-            f"The reviews have {len(sizes)} distinct {key} values, and a split into {len(ratios)} parts needs as many; "
-            "add reviews, or set the field on each."
-        )
-    part_of = _fill(sizes, ratios, seed, _label_counts(reviews, groups) if stratify else None)
+    groups = Groups(*_checked(key, ratios, stratify))
+    for review in reviews:
+        groups.add(review)
+    groups.deal(ratios, seed)
     parts: tuple[list[Review], ...] = tuple([] for _ in ratios)
-    for review, group in zip(reviews, groups, strict=True):
-        parts[part_of[group]].append(review)
+    for review in reviews:
+        part = groups.part(bond_of(review, key))
+        assert part is not None  # only a split that is continued has ties to refuse
+        parts[part].append(review)
     return parts
 
 
-def _groups(reviews: Sequence[Review], key: str) -> list[str]:
-    """What each review must stay together with, by name. By problem, a dialogue is never parted either: one that is
-    about two problems makes them one, under the first name."""
-    if key == "dialogue_id":
-        return [review.dialogue_id for review in reviews]
-    from scipy.cluster.hierarchy import DisjointSet
-
-    together = DisjointSet(review.cluster for review in reviews)
-    first: dict[tuple[str, str], str] = {}
-    for review in reviews:
-        together.merge(review.cluster, first.setdefault((review.source, review.dialogue_id), review.cluster))
-    named = {member: min(subset) for subset in together.subsets() for member in subset}
-    return [named[review.cluster] for review in reviews]
-
-
-def _label_counts(reviews: Sequence[Review], groups: Sequence[str]) -> dict[str, Counter[str]]:
-    """How often each label of each criterion stands in each group."""
-    counts: dict[str, Counter[str]] = {group: Counter() for group in groups}
-    for review, group in zip(reviews, groups, strict=True):
-        counts[group].update(f"{criterion}: {label}" for criterion, label in review.levels.items())
-    return counts
-
-
-def _fill(
-    sizes: Counter[str], ratios: Sequence[float], seed: int, labels: dict[str, Counter[str]] | None = None
-) -> dict[str, int]:
-    """Deal the groups, in an order drawn from `seed`, each to the part that lacks the most reviews; with `labels`, to the
-    one that lacks the most of the group's labels, each by its share of all labels of its kind.
-
-    Without labels no part ends above its share by more than one group, because a part that lacks the most lacks something.
-    The last groups go to the parts that have none.
-    """
-    order = sorted(sizes)
-    random.Random(seed).shuffle(order)
-    lack = [sizes.total() * ratio / sum(ratios) for ratio in ratios]
-    totals = sum((labels or {}).values(), Counter())
-    wanted = [{label: n * ratio / sum(ratios) for label, n in totals.items()} for ratio in ratios]
-
-    def need(part: int, group: str) -> float:
-        if not labels or not labels[group]:
-            return lack[part]
-        return sum(n * wanted[part][label] / totals[label] for label, n in labels[group].items())
-
-    empty = list(range(len(ratios)))
-    part_of: dict[str, int] = {}
-    for dealt, group in enumerate(order):
-        choice = empty if len(order) - dealt <= len(empty) else range(len(ratios))
-        part = max(choice, key=lambda i: need(i, group))
-        empty = [i for i in empty if i != part]
-        part_of[group] = part
-        lack[part] -= sizes[group]
-        for label, n in (labels or {}).get(group, Counter()).items():
-            wanted[part][label] -= n
-    return part_of
+def _checked(key: str, ratios: Sequence[float], stratify: bool) -> tuple[str, bool]:
+    if key not in KEYS:
+        raise UttaError(f"Records cannot be split by {key!r}; use {' or '.join(KEYS)}.")
+    if len(ratios) < 2 or not all(0 < ratio < float("inf") for ratio in ratios):
+        raise UttaError(f"The ratios {'/'.join(f'{r:g}' for r in ratios)} are not positive numbers; use 70/10/20.")
+    return key, stratify
 
 
 def split_file(
@@ -120,50 +74,163 @@ def split_file(
     stratify: bool = False,
     folds: int | None = None,
 ) -> dict[str, Any]:
-    """Split a file of reviews into a folder; returns the manifest, which `split.json` holds.
+    """Split a file of records into a folder; returns the manifest, which `split.json` holds.
 
     `folds` equal parts take the place of the three. The manifest names the input and each part with its SHA-256, seed,
-    ratios, counts and problems. Bad lines are put aside in `rejects.jsonl` in the folder. Raises `UttaError` as
-    `read_reviews` and `split_by` do.
+    ratios, counts and problems. Bad lines are put aside in `rejects.jsonl` in the folder. Raises `UttaError` as reading
+    and `split_by` do.
     """
-    path, out = Path(path), Path(out)
-    result = read_reviews(path, rejects=out / "rejects.jsonl")
     names = PARTS if folds is None else [f"fold-{number + 1}" for number in range(folds)]
     ratios = ratios if folds is None else [1.0] * folds
     if len(ratios) != len(names):
         raise UttaError(f"{len(ratios)} ratios cannot be those of {' / '.join(names)}; use 70/10/20.")
-    parts = split_by(result.reviews, key, ratios, seed, stratify)
-    manifest = out / "split.json"
-    if manifest.is_file():
-        before = read_json(manifest)
-        if not isinstance(before, dict) or before.get("kind") != "split":
-            raise UttaError(f"{manifest} was not written by a split; give another --out.")
-        for name in before["parts"]:
-            (out / f"{name}.jsonl").unlink(missing_ok=True)
-        manifest.unlink()  # a kill between two parts must not leave a manifest that vouches for both
-    value = {
-        "kind": "split",
-        "schema_version": 1,
-        "input": {"file": str(path), "sha256": sha256(path), "reviews": len(result.reviews), "rejects": result.rejects},
-        "by": key,
-        "seed": seed,
-        "ratios": list(ratios),
-        "stratified": stratify,
-        "parts": {name: _write_part(out / f"{name}.jsonl", part, key) for name, part in zip(names, parts, strict=True)},
-        "note": result.note,
-    }
-    write_json(manifest, value)
-    return value
+    _checked(key, ratios, stratify)
+    return _Plan(names, key, seed, ratios, stratify).carry_out(Path(path), Path(out))
 
 
-def _write_part(path: Path, reviews: list[Review], key: str) -> dict[str, Any]:
-    """Write one part; returns what the manifest says of it."""
-    write_records(path, reviews)
-    return {
-        "file": path.name,
-        "sha256": sha256(path),
-        "reviews": len(reviews),
-        "dialogues": len({review.dialogue_id for review in reviews}),
-        "problems": len({review.cluster for review in reviews}),
-        "names": sorted({review.dialogue_id if key == "dialogue_id" else review.cluster for review in reviews}),
-    }
+def grow_split(path: Path | str, keep: Path | str, out: Path | str) -> dict[str, Any]:
+    """Split a file that holds the records of an earlier split and more, with its seed and shares; returns the manifest.
+
+    Every problem and every dialogue of the split in the folder `keep` stays in its part, also where its text was mended
+    since; new problems go to the parts that lack the most. New records that tie problems of two parts together (one dialogue
+    about both) are put aside with the reason. Raises `UttaError` as `split_file` does, and when `keep` is no split or leaks.
+    """
+    old = read_split(Path(keep))
+    told = old.manifest
+    return _Plan(list(told.parts), told.by, told.seed, told.ratios, told.stratified, old).carry_out(
+        Path(path), Path(out)
+    )
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """How to split: the parts by name with their shares, what stays together, and the split that is continued."""
+
+    names: Sequence[str]
+    by: str
+    seed: int
+    ratios: Sequence[float]
+    stratify: bool
+    old: Split | None = None
+
+    def carry_out(self, path: Path, out: Path) -> dict[str, Any]:
+        """Read the file, deal, write the parts and the manifest; returns the manifest."""
+        if self.old:
+            refuse_overwriting(out, [self.old.folder])
+        kind = kind_of(path, self.old.manifest.holds if self.old else None)
+        if self.stratify and kind != "reviews":
+            raise UttaError(f"Only reviews have labels to stratify by, and {path} holds {kind}; leave --stratify out.")
+        groups, lines, faults = Groups(self.by, self.stratify), Store(), list[Fault]()
+        for number, item in numbered_records(path, KINDS[kind]):
+            if isinstance(item, Fault):
+                faults.append(item)
+            else:
+                groups.add(item)
+                text = json.dumps(item.model_dump(mode="json"), ensure_ascii=False)
+                lines.add(item.id, json.dumps([number, bond_of(item, self.by), text]))
+        if not len(lines):
+            raise no_records(path, faults, KINDS[kind])
+        remarks = self._keep(groups, lines, path)
+        groups.deal(self.ratios, self.seed)
+        _make_room(out, self.names, path)
+        parts, aside = self._write(out, groups, lines, path)
+        faults += aside
+        place = put_aside(faults, out / "rejects.jsonl")
+        value = {
+            "kind": "split",
+            "schema_version": 1,
+            "holds": kind,
+            **self._origin(path, out),
+            "records": len(lines) - len(aside),
+            "rejects": len(faults),
+            **self._options(),
+            "parts": parts,
+            "note": " ".join(filter(None, [rejects_note([str(fault) for fault in faults], place), *remarks])),
+        }
+        write_json(out / SPLIT, value)
+        return value
+
+    def _options(self) -> dict[str, Any]:
+        return {"by": self.by, "seed": self.seed, "ratios": list(self.ratios), "stratified": self.stratify}
+
+    def _origin(self, path: Path, out: Path) -> dict[str, Any]:
+        """What the manifest says of where the split comes from; `continues` is the manifest of the split it goes on with."""
+        inputs = [path, self.old.folder / SPLIT] if self.old else [path]
+        found = origin(out, "split", self._options(), inputs)
+        return {**found, "continues": found["inputs"][1] if self.old else None}
+
+    def _keep(self, groups: Groups, lines: Store, path: Path) -> list[str]:
+        """Tell of what must stay where it is; returns what the user should know of the old split."""
+        if self.old is None:
+            return []
+        numbers = {name: number for number, name in enumerate(self.names)}
+        for name, part in self.old.manifest.parts.items():
+            for each in part.names:
+                groups.keep(Bond(each), numbers[name])
+        gone = 0
+        for name, item in self.old.scan():
+            if isinstance(item, Fault):
+                raise UttaError(
+                    f"{item}; mend that line of the old split, for its problem could come into another part."
+                )
+            groups.keep(bond_of(item, self.by), numbers[name])
+            gone += lines.get(item.id) is None
+        remarks = [f"{file} has changed since the old split was made." for file in self.old.changed]
+        if gone:
+            count = "1 record" if gone == 1 else f"{gone:,} records"
+            remarks.append(f"{path} lacks {count} of {self.old.folder}, and so does the new split.")
+        return remarks
+
+    def _write(self, out: Path, groups: Groups, lines: Store, path: Path) -> tuple[dict[str, Any], list[Fault]]:
+        """Write the parts; returns what the manifest says of them, and the records that would have been a leak."""
+        records, dialogues = Counter[int](), Counter[int]()
+        seen, aside = Store(), list[Fault]()
+        with ExitStack() as stack:
+            files = [stack.enter_context(atomic(out / f"{name}.jsonl")) for name in self.names]
+            for number, bond, text in map(json.loads, lines):
+                bond = Bond(*bond)
+                if (part := groups.part(bond)) is None:
+                    aside.append(Fault(str(path), number, _tie(bond), text))
+                    continue
+                files[part].write(text + "\n")
+                records[part] += 1
+                dialogues[part] += seen.add(json.dumps([part, bond.dialogue or bond.name])) is None
+        names = [set[str]() for _ in self.names]
+        held = [set[str]() for _ in self.names]
+        for name, part, n in groups.names():
+            names[part].add(name)
+            if n:
+                held[part].add(name)
+        return {
+            name: {
+                "file": f"{name}.jsonl",
+                "sha256": sha256(out / f"{name}.jsonl"),
+                "records": records[part],
+                "dialogues": dialogues[part],
+                "problems": len(held[part]),
+                "names": sorted(names[part]),
+            }
+            for part, name in enumerate(self.names)
+        }, aside
+
+
+def _tie(bond: Bond) -> str:
+    _, dialogue = json.loads(bond.dialogue)
+    return (
+        f"the dialogue {dialogue!r} is about {bond.name!r} and others, which stand in several parts of the split that is "
+        "continued: a leak; give it one problem, or leave it out"
+    )
+
+
+def _make_room(out: Path, names: Sequence[str], path: Path) -> None:
+    """Take an earlier split out of the folder, its manifest first: a kill must not leave one that vouches for a mixture."""
+    manifest = out / SPLIT
+    before = read_json(manifest) if manifest.is_file() else {"kind": "split", "parts": {}}
+    if not isinstance(before, dict) or before.get("kind") != "split":
+        raise UttaError(f"{manifest} was not written by a split; give another --out.")
+    old = [out / f"{name}.jsonl" for name in before.get("parts", ())]
+    for file in (*old, *(out / f"{name}.jsonl" for name in names)):
+        refuse_overwriting(file, [path])
+    manifest.unlink(missing_ok=True)
+    for file in (*old, out / "rejects.jsonl") if old else ():
+        file.unlink(missing_ok=True)

@@ -34,6 +34,9 @@ LINE_LIMIT = 5_000_000
 """The longest line that is read, in bytes; a longer one is a fault, and no more than this of it is held in memory."""
 
 KEPT_OF_LONG_LINE = 1000
+TELLING = {"review": ("response",), "dialogue": ("dialogue_turns",), "teaching_example": ("input", "output")}
+"""The fields that tell a kind of record where a line does not name its kind."""
+
 BOM = b"\xef\xbb\xbf"
 
 
@@ -102,6 +105,13 @@ def scan_records(path: Path | str, record: type[R], check: Callable[[R], None] |
 
     `check` raises `ValueError` for a record that cannot be used all the same.
     """
+    return (item for _, item in numbered_records(path, record, check))
+
+
+def numbered_records(
+    path: Path | str, record: type[R], check: Callable[[R], None] | None = None
+) -> Iterator[tuple[int, R | Fault]]:
+    """What `scan_records` gives, each with the number of its line, from 1."""
     path = Path(path)
     lines = Store()
     for number, line, size in numbered_lines(path):
@@ -117,9 +127,9 @@ def scan_records(path: Path | str, record: type[R], check: Callable[[R], None] |
         except (ValueError, RecursionError) as error:
             raw = line if size == len(line) else line[:KEPT_OF_LONG_LINE]
             text = raw.decode("utf-8", "backslashreplace").rstrip("\r\n")
-            yield Fault(str(path), number, plain(error), text)
+            yield number, Fault(str(path), number, plain(error), text)
         else:
-            yield read
+            yield number, read
 
 
 def write_records(path: Path | str, records: Iterable[Record]) -> int:
@@ -158,6 +168,11 @@ def no_records(path: Path, faults: list[Fault], record: type[Record] = Review) -
     what = _words(record)
     if not faults:
         return UttaError(f"{path} holds no {what}s: it is empty; give a file with one {what} (JSON) a line.")
+    if (told := _kind_of_raw(faults[0].raw)) not in (None, what):
+        return UttaError(
+            f"{path} holds {told}s, not {what}s; give a file of {what}s, or name the kind with --as "
+            "where the command takes it."
+        )
     count = "its only one is" if len(faults) == 1 else f"all {len(faults)} are"
     return UttaError(f"{path} holds no usable {what}: {count} faulty, the first: {faults[0]}.")
 
@@ -165,6 +180,24 @@ def no_records(path: Path, faults: list[Fault], record: type[Record] = Review) -
 def _words(record: type[Record]) -> str:
     """What a kind of record is called in a sentence."""
     return str(record.model_fields["kind"].default).replace("_", " ")
+
+
+def told_kind(value: Any) -> str | None:
+    """The `kind` of record that a JSON value is meant to be: by that field, else by fields that only one kind has."""
+    if not isinstance(value, dict):
+        return None
+    if value.get("kind") in TELLING:
+        return str(value["kind"])
+    return next((kind for kind, fields in TELLING.items() if all(field in value for field in fields)), None)
+
+
+def _kind_of_raw(raw: str) -> str | None:
+    """The kind of a faulty line, in words."""
+    try:
+        kind = told_kind(json.loads(raw))
+    except (ValueError, RecursionError):
+        return None
+    return kind and kind.replace("_", " ")
 
 
 def numbered_lines(path: Path) -> Iterator[tuple[int, bytes, int]]:
@@ -216,13 +249,20 @@ def check_labels(review: Review, rubric: "Rubric | None") -> None:
     known = {criterion.id: criterion.labels for criterion in rubric.criteria}
     for criterion, label in review.levels.items():
         if criterion not in known:
-            has = ", ".join(known)
+            has = ", ".join(known) + _meant(criterion, known)
             raise ValueError(f"the criterion {shorten(criterion)!r} is not in the rubric {rubric.id}, which has {has}")
         if label not in known[criterion]:
-            has = ", ".join(repr(x) for x in known[criterion])
+            has = ", ".join(repr(x) for x in known[criterion]) + _meant(label, known[criterion])
             raise ValueError(
                 f"the label {shorten(label)!r} of {criterion} is not in the rubric {rubric.id}, which has {has}"
             )
+
+
+def _meant(seen: str, known: Iterable[str]) -> str:
+    """A hint at the word that `seen` is but for case and white space."""
+    bare = "".join(seen.split()).casefold()
+    near = next((word for word in known if "".join(word.split()).casefold() == bare), None)
+    return f"; did you mean {near!r}?" if near else ""
 
 
 def plain(error: Exception) -> str:

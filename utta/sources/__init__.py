@@ -15,18 +15,16 @@ from typing import Any, TypeVar
 from utta.core.errors import UttaError, shorten
 from utta.core.files import write_lines
 from utta.core.store import Store
-from utta.records.dialogue import Dialogue
-from utta.records.example import TeachingExample
+from utta.records.kinds import KINDS
 from utta.records.read import Fault, no_records
 from utta.records.record import Record
-from utta.records.review import Review
 from utta.sources import aita, argilla, bridge, datasets, label_studio, mathdial, mrbench, parquet, table
 from utta.sources import utta as own
+from utta.sources.entries import Entry
 
 R = TypeVar("R", bound=Record)
 Reader = Callable[..., Iterator[Any]]
 
-KINDS: dict[str, type[Record]] = {"reviews": Review, "dialogues": Dialogue, "examples": TeachingExample}
 # The first kind of a source is what it is imported as when nothing is said.
 SOURCES: dict[str, dict[str, Reader]] = {
     "aita": {"dialogues": aita.dialogues},
@@ -129,13 +127,14 @@ def import_records(
     imported = Imported(kind)
     good = False
     for file in files:
-        for number, items in enumerate(read(file), start=1):
+        for count, items in enumerate(read(file), start=1):
             imported.entries += 1
+            number, unit = (items.number, items.unit) if isinstance(items, Entry) else (count, "entry")
             for item in items:
                 if isinstance(item, Fault):
                     imported.faults.append(item)
                 elif clash := imported.add(item):
-                    imported.faults.append(Fault(str(file), number, clash, item.model_dump_json(), unit="entry"))
+                    imported.faults.append(Fault(str(file), number, clash, item.model_dump_json(), unit))
                 else:
                     good = True
     if not good:

@@ -4,7 +4,7 @@ A source turns each entry into records with `each_entry`, which gives what canno
 """
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,6 +14,14 @@ from utta.records.read import KEPT_OF_LONG_LINE, LINE_LIMIT, Fault, numbered_lin
 from utta.records.record import Record
 
 R = TypeVar("R", bound=Record)
+
+
+class Entry(list[R | Fault]):
+    """What one entry of a file gave, and where that stands: its number, from 1, of a "line" or an "entry"."""
+
+    def __init__(self, items: Iterable[R | Fault], number: int, unit: str = "line") -> None:
+        super().__init__(items)
+        self.number, self.unit = number, unit
 
 
 @dataclass(frozen=True)
@@ -31,19 +39,20 @@ def each_entry(path: Path, make: Callable[[dict[str, Any]], Sequence[R | Unusabl
     """
     for number, entry, unit in _entries(path):
         if isinstance(entry, Fault):
-            yield [entry]
+            yield Entry([entry], number, unit)
             continue
         try:
             if not isinstance(entry, dict):
                 raise ValueError(f"it is not a JSON object {{…}}, seen {shorten(json.dumps(entry))!r}")
-            yield [
+            items = [
                 Fault(str(path), number, each.wrong, as_written(each.part), unit)
                 if isinstance(each, Unusable)
                 else each
                 for each in make(entry)
             ]
+            yield Entry(items, number, unit)
         except (ValueError, RecursionError) as error:
-            yield [Fault(str(path), number, plain(error), as_written(entry), unit)]
+            yield Entry([Fault(str(path), number, plain(error), as_written(entry), unit)], number, unit)
 
 
 def as_written(entry: Any) -> str:

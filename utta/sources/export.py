@@ -14,10 +14,10 @@ from typing import Any, TypeVar
 from signatures.rubric import Rubric
 from utta.core.errors import UttaError, shorten
 from utta.core.files import write_lines
-from utta.records.read import Fault, check_labels, numbered_lines, plain, read_object
+from utta.records.kinds import KINDS, kind_of
+from utta.records.read import Fault, check_labels, plain
 from utta.records.review import Review
 from utta.sources import (
-    KINDS,
     Imported,
     aita,
     argilla,
@@ -52,7 +52,7 @@ def export_records(asked: Asked) -> dict[str, Any]:
     The kind is by default that of the file's first record. Raises `UttaError` for a format that has no such records, a
     labelling tool without a fitting rubric, or a file without a single good record.
     """
-    kind = asked.kind or kind_of(asked.file)
+    kind = kind_of(asked.file, asked.kind)
     kinds, write = FORMATS[asked.to]
     if kind not in kinds:
         others = ", ".join(name for name, (kinds, _) in FORMATS.items() if kind in kinds)
@@ -70,19 +70,6 @@ def export_records(asked: Asked) -> dict[str, Any]:
     paths = write(found, asked)
     written = len(found) - (len(found.faults) - unread)
     return {"format": asked.to, "kind": kind, "records": written, "paths": paths, "faults": found.faults}
-
-
-def kind_of(file: Path) -> str:
-    """What the first line of a file that says so holds."""
-    names = {record.model_fields["kind"].default: kind for kind, record in KINDS.items()}
-    for _, line, size in numbered_lines(file):
-        try:
-            value = read_object(line, size)
-        except (ValueError, RecursionError):
-            continue
-        if isinstance(value, dict) and str(value.get("kind")) in names:
-            return names[value["kind"]]
-    return "reviews"
 
 
 def _check_predictions(predictions: labelling.Predictions, rubric: Rubric) -> None:

@@ -27,7 +27,7 @@ from utta.records.read import LINE_LIMIT, Fault, plain, read_object
 from utta.records.record import Turn, content_id, spoken
 from utta.records.review import Review
 from utta.sources.aita import SPEAKERS
-from utta.sources.entries import as_written
+from utta.sources.entries import Entry, as_written
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
@@ -79,10 +79,10 @@ def read(path: Path, layout: Table) -> Iterator[list[Review | Fault]]:
                     row = next(rows, None)
                     if row is None:
                         return
-                    yield [review(row, columns, layout, path.stem)]
+                    yield Entry([review(row, columns, layout, path.stem)], line)
                 except (ValueError, csv.Error) as error:
                     seen = "" if isinstance(error, csv.Error) else as_written(row)
-                    yield [Fault(str(path), line, plain(error), seen)]
+                    yield Entry([Fault(str(path), line, plain(error), seen)], line)
     except FileNotFoundError:
         raise UttaError(f"There is no file {path}; check the path.") from None
     except OSError as error:

@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeVar
 
-from utta.records.read import Fault, scan_records
+from utta.records.read import Fault, numbered_records
 from utta.records.record import Record
+from utta.sources.entries import Entry
 
 R = TypeVar("R", bound=Record)
 
 
 def read(path: Path, record: type[R]) -> Iterator[list[R | Fault]]:
     """One list per line: its record, or what is wrong with it."""
-    for item in scan_records(path, record):
-        yield [item]
+    for number, item in numbered_records(path, record):
+        yield Entry([item], number)

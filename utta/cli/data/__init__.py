@@ -4,9 +4,10 @@ import click
 
 from utta.cli.data.bring import import_
 from utta.cli.data.look import check_, patterns_, stats_
-from utta.cli.data.mend import clean_, dedupe_, split_
+from utta.cli.data.mend import clean_, dedupe_, metadata_, split_
 from utta.cli.data.private import purge_, surrogates_
 from utta.cli.data.send import export_
+from utta.cli.data.version import diff_, history_
 
 
 @click.group()
@@ -14,5 +15,8 @@ def data() -> None:
     """Bring expert reviews in, check them, and split them by problem."""
 
 
-for command in (import_, check_, stats_, patterns_, clean_, dedupe_, split_, surrogates_, purge_, export_):
+for command in (
+    import_, check_, stats_, patterns_, clean_, dedupe_, metadata_, split_, diff_, history_, surrogates_, purge_, export_,
+):  # fmt: skip
     data.add_command(command)
+data.add_command(check_, "validate")  # the same under the other word for it

@@ -1,6 +1,7 @@
 """`utta data import`: other people's files become records."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -63,8 +64,9 @@ def import_(
       utta data import csv ratings.csv --column response=Reply --column levels.accuracy=Rating --out reviews.jsonl
     """
     from utta.core.files import refuse_overwriting
+    from utta.prepare.manifest import leave_manifest
     from utta.records.read import put_aside, rejects_note
-    from utta.sources import import_records
+    from utta.sources import TABLES, import_records
     from utta.sources.table import Table
 
     refuse_overwriting(out, files)
@@ -73,6 +75,14 @@ def import_(
     place = put_aside(imported.faults, out.with_name(f"{out.stem}.import-rejects.jsonl"))
     imported.write(out)
     counts = imported.summary()
+    options: dict[str, Any] = {
+        "source": source,
+        "as": imported.kind,
+        "column": list(columns),
+        "speaker": list(speakers),
+    }
+    options["rubric"] = rubric if source in TABLES else None
+    leave_manifest(out, "import", options, files, len(imported), counts["rejects"])
     if as_json:
         rejects_file = str(place) if place else None
         asked = {"source": source, "kind": imported.kind, "files": [str(file) for file in files], "out": str(out)}

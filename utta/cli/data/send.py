@@ -51,12 +51,15 @@ def export_(
       utta data export data/samples/reviews.jsonl --to label-studio --out tasks.json
     """
     from utta.core.files import refuse_overwriting
+    from utta.prepare.manifest import leave_manifest
     from utta.records.read import put_aside, rejects_note
     from utta.sources.export import LABELLING, Asked, export_records
 
     refuse_overwriting(out, [file])
     asked_of = _rubric(file, rubric) if to in LABELLING else None
     told = export_records(Asked(file, to, out, kind, asked_of, _predictions(predictions) if predictions else None))
+    options = {"to": to, "as": told["kind"], "predictions": str(predictions) if predictions else None}
+    leave_manifest(out, "export", options, [file], told["records"], len(told["faults"]))
     place = put_aside(told["faults"], out.with_name(f"{out.stem}.export-rejects.jsonl"))
     if as_json:
         paths = [str(path) for path in told["paths"]]
