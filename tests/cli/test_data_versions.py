@@ -130,3 +130,21 @@ def test_a_contradiction_names_the_line(tmp_path):
     (tmp_path / "both.jsonl").write_text(json.dumps(first) + "\n\n" + json.dumps(spaced) + "\n", encoding="utf-8")
     text = run("clean", tmp_path / "both.jsonl", "--out", tmp_path / "clean.jsonl")
     assert f"{tmp_path / 'both.jsonl'}:3: the review {first['id']} has levels.accuracy" in text
+
+
+@pytest.mark.parametrize(
+    ("command", "made_by"),
+    [
+        (["surrogates", SAMPLE, "--out", "o.jsonl"], "surrogates"),
+        (["export", SAMPLE, "--to", "csv", "--out", "o.jsonl"], "export to=csv as=reviews"),
+        (["metadata", SAMPLE, "--out", "o.jsonl"], "metadata"),
+        (["dedupe", SAMPLE, "--out", "o.jsonl"], "dedupe"),
+    ],
+)
+def test_every_command_that_writes_records_leaves_a_manifest(command, made_by, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("UTTA_HOME", str(tmp_path / "home"))
+    run(*command)
+    first, second = json.loads(run("history", "o.jsonl", "--json"))["steps"]
+    assert (first["made_by"], first["records"], first["state"]) == (made_by, len(read_reviews(SAMPLE).reviews), "")
+    assert second["file"].endswith("reviews.jsonl") and second["state"] == "not made by a data command"

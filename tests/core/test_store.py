@@ -16,6 +16,7 @@ def test_it_is_a_dictionary_that_keeps_the_first(pairs):
         assert store.add(key, value) == known.get(key)
         known.setdefault(key, value)
     assert list(store) == list(known.values()) and len(store) == len(known)
+    assert list(store.items()) == list(known.items())
     for key in known:
         store.replace(key, known[key] + "!")
     assert list(store) == [value + "!" for value in known.values()]

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -144,3 +145,21 @@ def test_a_split_json_of_another_tool_is_nobodys_manifest(tmp_path):
     assert told(tmp_path / "r.jsonl") == [(0, "r.jsonl", None, UNKNOWN)]
     with pytest.raises(UttaError, match="is not a manifest"):
         history(tmp_path)
+
+
+def test_a_folder_has_a_hash_too_and_what_is_not_here_has_none(tmp_path):
+    (tmp_path / "set" / "train").mkdir(parents=True)
+    (tmp_path / "set" / "train" / "rows").write_text("1")
+    write_records(tmp_path / "r.jsonl", [review(1)])
+    leave_manifest(
+        tmp_path / "r.jsonl", "import", {"source": "datasets"}, [tmp_path / "set", Path("owner/name:train")], 1, 0
+    )
+    away = (1, "name:train", None, "not on this machine when it was used")
+    assert told(tmp_path / "r.jsonl")[1:] == [(1, "set", None, UNKNOWN), away]
+    (tmp_path / "set" / "train" / "rows").rename(tmp_path / "set" / "rows")
+    assert told(tmp_path / "r.jsonl")[1:] == [(1, "set", None, "changed since it was used"), away]
+    leave_manifest(tmp_path / "set", "export", {"to": "datasets"}, [tmp_path / "r.jsonl"], 1, 0)
+    assert told(tmp_path / "set")[:2] == [
+        (0, "set", "export to=datasets", ""),
+        (1, "r.jsonl", "import source=datasets", ""),
+    ]

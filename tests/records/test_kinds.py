@@ -39,6 +39,7 @@ def test_another_kind_than_asked_for_is_one_sentence_that_says_what_to_type(tmp_
     [
         (['[{"a": 1}]\n'], "it is a JSON list, not one record a line"),
         ([{"qid": 1, "messages": []}], "its first line has the fields qid, messages"),
+        ([{"kind": []}], "its first line has the fields kind"),
         ([{}], "its first line has the fields (none)"),
         (["Reply,Rating\n", "Why?,Good\n"], "its first line is no JSON object, seen 'Reply,Rating'"),
         (["5\n"], "its first line is no JSON object, seen '5'"),

@@ -207,7 +207,7 @@ def test_a_judges_levels_are_proposed_and_are_no_review(to, tmp_path):
 )
 def test_what_a_format_cannot_hold_is_one_sentence(to, kind, rubric, wrong, tmp_path):
     with pytest.raises(UttaError, match=wrong):
-        export_records(Asked(SAMPLE, to, tmp_path / "out", kind, rubric))
+        export_records(Asked(SAMPLE.with_name(f"{kind}.jsonl"), to, tmp_path / "out", kind, rubric))
     assert not (tmp_path / "out").exists()
 
 

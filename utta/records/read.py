@@ -186,8 +186,8 @@ def told_kind(value: Any) -> str | None:
     """The `kind` of record that a JSON value is meant to be: by that field, else by fields that only one kind has."""
     if not isinstance(value, dict):
         return None
-    if value.get("kind") in TELLING:
-        return str(value["kind"])
+    if (kind := value.get("kind")) in [*TELLING]:  # a list of them: what stands there need not be a word
+        return str(kind)
     return next((kind for kind, fields in TELLING.items() if all(field in value for field in fields)), None)
 
 
