@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from utta.core.errors import UttaError
-from utta.core.files import sha256
+from utta.core.files import sha256, write_lines
 from utta.prepare.parts import read_split
 from utta.prepare.split import grow_split, split_file
 from utta.records.dialogue import Dialogue, DialogueTurn
@@ -146,12 +146,12 @@ def test_what_leaks_is_refused(old, tmp_path):
     assert not (tmp_path / "new").exists()
 
 
-def test_a_manifest_that_names_a_problem_twice_is_refused(old, tmp_path):
+def test_a_problem_that_is_named_in_two_parts_is_refused(old, tmp_path):
     folder, records = old
-    manifest = json.loads((folder / "split.json").read_text())
-    manifest["parts"]["test"]["names"] += manifest["parts"]["train"]["names"][:1]
-    (folder / "split.json").write_text(json.dumps(manifest))
-    with pytest.raises(UttaError, match="is named in train and in test"):
+    lines = [json.loads(line) for line in (folder / "names.jsonl").read_text().splitlines()]
+    twice = next(line for line in lines if line["part"] == "train")
+    write_lines(folder / "names.jsonl", [*lines, {**twice, "part": "test"}])
+    with pytest.raises(UttaError, match=f"the problem '{twice['name']}' stands in train and in test"):
         grow_split(put(tmp_path / "all.jsonl", records), folder, tmp_path / "new")
 
 
@@ -162,6 +162,12 @@ def test_a_manifest_that_names_a_problem_twice_is_refused(old, tmp_path):
         (lambda folder: (folder / "split.json").write_text("{}"), "was not written by a split"),
         (lambda folder: (folder / "test.jsonl").unlink(), "has no test.jsonl"),
         (lambda folder: (folder / "test.jsonl").write_text("{}\n"), "mend that line of the old split"),
+        (lambda folder: (folder / "names.jsonl").unlink(), "has no names.jsonl"),
+        (
+            lambda folder: (folder / "names.jsonl").write_text('{"name": "p00", "part": "x"}'),
+            "names.jsonl:1 names no problem",
+        ),
+        (lambda folder: (folder / "names.jsonl").write_text("[]"), "names.jsonl:1 names no problem"),
     ],
 )
 def test_a_folder_that_is_no_whole_split_is_refused(spoil, wrong, old, tmp_path):

@@ -135,7 +135,10 @@ def test_split_file_writes_parts_and_a_manifest_that_vouches_for_them(tmp_path):
         file = tmp_path / "out" / part["file"]
         assert read_reviews(file).reviews == expected
         assert part["sha256"] == sha256(file)
-        assert part["records"] == len(expected) and part["names"] == sorted({r.problem for r in expected})
+        assert part["records"] == len(expected) and part["problems"] == len({r.problem for r in expected})
+        lines = [json.loads(line) for line in (tmp_path / "out" / "names.jsonl").read_text().splitlines()]
+        held = {line["name"]: line["records"] for line in lines if line["part"] == name}
+        assert held == Counter(r.problem for r in expected)
 
 
 def test_folds_are_equal_and_together_the_whole(tmp_path):
@@ -154,7 +157,9 @@ def test_parts_of_an_earlier_split_do_not_stay_behind(tmp_path):
     write_records(tmp_path / "in.jsonl", reviews_of({f"p{n}": 5 for n in range(20)}))
     split_file(tmp_path / "in.jsonl", tmp_path / "out", folds=4)
     split_file(tmp_path / "in.jsonl", tmp_path / "out")
-    assert {path.name for path in (tmp_path / "out").iterdir()} == {"split.json", *(f"{part}.jsonl" for part in PARTS)}
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        "split.json", "names.jsonl", *(f"{part}.jsonl" for part in PARTS),
+    }  # fmt: skip
 
 
 def test_a_manifest_of_another_maker_is_left_alone(tmp_path):

@@ -22,7 +22,7 @@ from utta.core.files import atomic, read_json, refuse_overwriting, sha256, write
 from utta.core.store import Store
 from utta.prepare.groups import KEYS, Bond, Groups, bond_of
 from utta.prepare.manifest import SPLIT, origin
-from utta.prepare.parts import Split, read_split
+from utta.prepare.parts import NAMES, Split, read_split
 from utta.records.kinds import KINDS, kind_of
 from utta.records.read import Fault, no_records, numbered_records, put_aside, rejects_note
 from utta.records.review import Review
@@ -77,7 +77,7 @@ def split_file(
     """Split a file of records into a folder; returns the manifest, which `split.json` holds.
 
     `folds` equal parts take the place of the three. The manifest names the input and each part with its SHA-256, seed,
-    ratios, counts and problems. Bad lines are put aside in `rejects.jsonl` in the folder. Raises `UttaError` as reading
+    ratios and counts. Bad lines are put aside in `rejects.jsonl` in the folder. Raises `UttaError` as reading
     and `split_by` do.
     """
     names = PARTS if folds is None else [f"fold-{number + 1}" for number in range(folds)]
@@ -134,6 +134,7 @@ class _Plan:
         groups.deal(self.ratios, self.seed)
         _make_room(out, self.names, path)
         parts, aside = self._write(out, groups, lines, path)
+        self._write_names(out, groups, parts)
         faults += aside
         place = put_aside(faults, out / "rejects.jsonl")
         value = {
@@ -145,6 +146,7 @@ class _Plan:
             "rejects": len(faults),
             **self._options(),
             "parts": parts,
+            "names": {"file": NAMES, "sha256": sha256(out / NAMES)},
             "note": " ".join(filter(None, [rejects_note([str(fault) for fault in faults], place), *remarks])),
         }
         write_json(out / SPLIT, value)
@@ -164,9 +166,8 @@ class _Plan:
         if self.old is None:
             return []
         numbers = {name: number for number, name in enumerate(self.names)}
-        for name, part in self.old.manifest.parts.items():
-            for each in part.names:
-                groups.keep(Bond(each), numbers[name])
+        for name, part in self.old.names():
+            groups.keep(Bond(name), numbers[part])
         gone = 0
         for name, item in self.old.scan():
             if isinstance(item, Fault):
@@ -195,23 +196,28 @@ class _Plan:
                 files[part].write(text + "\n")
                 records[part] += 1
                 dialogues[part] += seen.add(json.dumps([part, bond.dialogue or bond.name])) is None
-        names = [set[str]() for _ in self.names]
-        held = [set[str]() for _ in self.names]
-        for name, part, n in groups.names():
-            names[part].add(name)
-            if n:
-                held[part].add(name)
         return {
             name: {
                 "file": f"{name}.jsonl",
                 "sha256": sha256(out / f"{name}.jsonl"),
                 "records": records[part],
                 "dialogues": dialogues[part],
-                "problems": len(held[part]),
-                "names": sorted(names[part]),
+                "problems": 0,
             }
             for part, name in enumerate(self.names)
         }, aside
+
+    def _write_names(self, out: Path, groups: Groups, parts: dict[str, Any]) -> None:
+        """Write where each problem stands, or stood in the split that is continued; counts those of each part's records."""
+        found = Store()
+        for name, part, n in groups.names():
+            if before := found.add(name, json.dumps([part, n])):
+                found.replace(name, json.dumps([part, n + json.loads(before)[1]]))
+        with atomic(out / NAMES) as file:
+            for name, (part, n) in ((name, json.loads(text)) for name, text in found.items()):
+                line = {"name": name, "part": self.names[part], "records": n}
+                file.write(json.dumps(line, ensure_ascii=False) + "\n")
+                parts[self.names[part]]["problems"] += bool(n)
 
 
 def _tie(bond: Bond) -> str:
@@ -229,8 +235,8 @@ def _make_room(out: Path, names: Sequence[str], path: Path) -> None:
     if not isinstance(before, dict) or before.get("kind") != "split":
         raise UttaError(f"{manifest} was not written by a split; give another --out.")
     old = [out / f"{name}.jsonl" for name in before.get("parts", ())]
-    for file in (*old, *(out / f"{name}.jsonl" for name in names)):
+    for file in (*old, out / NAMES, *(out / f"{name}.jsonl" for name in names)):
         refuse_overwriting(file, [path])
     manifest.unlink(missing_ok=True)
-    for file in (*old, out / "rejects.jsonl") if old else ():
+    for file in (*old, out / NAMES, out / "rejects.jsonl") if old else ():
         file.unlink(missing_ok=True)
