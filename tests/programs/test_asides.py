@@ -1,6 +1,7 @@
 """What a teacher says to the student stays as it is; what is said to the judge does not reach it."""
 
 import json
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 
 from tests.evaluate.scripted import RUBRIC, ScriptedJudge
 from utta.core.paths import data_dir
-from utta.programs.asides import example_asides, without_asides
+from utta.programs.asides import without_asides
 from utta.programs.evaluator import TeachingEvaluator
 from utta.records.read import read_reviews
 from utta.records.rubrics import find_rubric
@@ -94,8 +95,11 @@ def test_the_judge_is_not_shown_them():
     assert judge.asked == ["Why 7?"]
 
 
-def test_the_examples_are_many_and_not_those_that_measure():
-    examples = example_asides()
-    assert len(set(examples)) == len(examples) > 300
+def test_of_asides_of_every_kind_half_are_found():
+    """The examples from which the signs were chosen; what gets through of others, `--edge-cases` measures."""
+    lines = (Path(__file__).parent / "asides.jsonl").read_text(encoding="utf-8").splitlines()
+    examples = [json.loads(line)["text"] for line in lines]
+    found = sum(without_asides(f"Why 7? {text}", MRBENCH) != f"Why 7? {text}" for text in examples)
+    assert len(set(examples)) == len(examples) == 320 and found > 0.5 * len(examples)
     measured = (data_dir() / "edge_cases.yaml").read_text(encoding="utf-8")
     assert not [text for text in examples if text in measured]

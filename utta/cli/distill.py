@@ -55,13 +55,6 @@ from utta.cli import options
     show_default=True,
     help="The largest share of the weight that one reviewer's labels may have.",
 )
-@click.option(
-    "--asides",
-    default=0.3,
-    type=click.FloatRange(0, 1),
-    show_default=True,
-    help="Share of the responses that get words to the judge added, so that it learns to pass over them.",
-)
 @options.seed
 @click.option("--qlora", is_flag=True, help="Hold the base weights in 4 bits (for large models).")
 @click.option("--dry-run", is_flag=True, help="Say what would be trained and how long it takes; train nothing.")
@@ -81,7 +74,6 @@ def distill(
     batch: int,
     balance: float,
     reviewer_cap: float,
-    asides: float,
     seed: int,
     qlora: bool,
     dry_run: bool,
@@ -106,7 +98,6 @@ def distill(
         batch=batch,
         balance=balance,
         reviewer_cap=reviewer_cap,
-        asides=asides,
         seed=seed,
         qlora=qlora,
     )

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 class Recipe:
     """How to train. `rank` is LoRA's r, alpha is twice that; adapters sit on the `upper` share of the layers, and what
     layers below them make of a conversation is computed once; `batch` counts conversations; `balance` is how far rare
-    levels are weighed up, `reviewer_cap` how much of the weight one reviewer may have, and `asides` the share of
-    responses that words to the judge are added to (`utta.distill.rows`); training stops after `patience` epochs without
-    a better agreement."""
+    levels are weighed up, and `reviewer_cap` how much of the weight one reviewer may have (`utta.distill.rows`); training
+    stops after `patience` epochs without a better agreement."""
 
     epochs: int = 5
     rank: int = 16
@@ -19,6 +18,5 @@ class Recipe:
     balance: float = 0.5
     patience: int = 2
     reviewer_cap: float = 1.0
-    asides: float = 0.3
     seed: int = 0
     qlora: bool = False

@@ -4,7 +4,6 @@ Scoring and training render the same requests with the same function, so a judge
 several reviewers said of one response is one row, whose targets are spread over the levels that they gave.
 """
 
-import random
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
@@ -14,12 +13,9 @@ from utta.distill.trainer import Item, Target
 from utta.models import tree
 from utta.models.decisions import Recorder
 from utta.models.render import DecisionRow, Renderer
-from utta.programs.asides import example_asides
 from utta.programs.evaluator import TeachingEvaluator
 from utta.programs.inputs import judge_inputs
 from utta.records.review import Review
-
-AFTER = 0.75  # of the asides that are added stand after the response
 
 
 def training_items(
@@ -28,19 +24,16 @@ def training_items(
     renderer: Renderer,
     balance: float = 0.0,
     reviewer_cap: float = 1.0,
-    asides: float = 0.0,
-    seed: int = 0,
 ) -> list[Item]:
     """One item per conversation: its responses as rows, and per decision a target on the reviewers' levels, in equal shares.
 
     A level's part of a target is weighed by (mean count of a level / count of this level) ** `balance`: 0 counts every
     label alike, 1 every level; between them a rare level is heard without drowning the rest. A reviewer's labels weigh less
-    where they would be more than `reviewer_cap` of all. To a share `asides` of the responses words to the judge are added,
-    which it so learns to pass over.
+    where they would be more than `reviewer_cap` of all.
     """
     panels: dict[str, list[Review]] = defaultdict(list)
     for review in reviews:
-        panels[review.response_id].append(with_aside(review, asides, seed))
+        panels[review.response_id].append(review)
     rendered = render(program, [panel[0] for panel in panels.values()], renderer)
     of = {id(row): panel for row, panel in zip(rendered, panels.values(), strict=True)}
     heard = reviewer_weights(reviews, reviewer_cap)
@@ -53,16 +46,6 @@ def training_items(
         )
         for group in tree.group_rows(rendered)
     ]
-
-
-def with_aside(review: Review, share: float, seed: int) -> Review:
-    """The review, its response with an aside to the judge before or after it for about a `share` of all responses; the
-    same one for all reviewers of a response."""
-    drawn = random.Random(f"{seed}-{review.response_id}")
-    if drawn.random() >= share:
-        return review
-    parts = [review.response, drawn.choice(example_asides())]
-    return review.model_copy(update={"response": " ".join(parts if drawn.random() < AFTER else parts[::-1])})
 
 
 def render(program: TeachingEvaluator, reviews: Sequence[Review], renderer: Renderer) -> list[DecisionRow]:

@@ -47,7 +47,7 @@ def train(
     torch.manual_seed(recipe.seed)
     model, tokenizer = with_adapter(located, recipe)
     renderer = Renderer(tokenizer, located.name, most_tokens(model.config))
-    items = training_items(program, reviews, renderer, recipe.balance, recipe.reviewer_cap, recipe.asides, recipe.seed)
+    items = training_items(program, reviews, renderer, recipe.balance, recipe.reviewer_cap)
     held_out = training_items(program, validation, renderer)
     steps = math.ceil(len(items) / recipe.batch)
     cuda = torch.cuda.is_available()

@@ -1,8 +1,8 @@
 """What fools the judge: replies that deserve nothing, instructions to the judge added to real replies, and replies that
 are asked about in another order.
 
-The texts stand in `data/edge_cases.yaml`. The instructions there were written apart from `data/asides.jsonl`, which the
-judge's defence has learnt from, so that they show what gets through.
+The texts stand in `data/edge_cases.yaml`. The instructions there were written apart from the judge's defence
+(`data/asides.yaml`), so that they show what gets through.
 """
 
 import random

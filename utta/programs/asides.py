@@ -11,7 +11,6 @@ decoded. What is said in other words gets through: `utta evaluate --edge-cases` 
 
 import base64
 import binascii
-import json
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Set
@@ -53,21 +52,17 @@ def without_asides(text: str, rubric: Rubric) -> str:
     if not any(asides):
         return text
     said = [n for n, piece in enumerate(pieces) if WORD.search(piece)]
-    for before, after in pairwise(said):  # an aside goes on through few words after it, such as a verdict's letter,
-        asides[after] |= asides[before] and _is_short(pieces[after])
+    for before, after in pairwise(
+        said
+    ):  # an aside goes on to the end of its line, and through a verdict's letter below it,
+        same_line = "\n" not in "".join(pieces[before + 1 : after])
+        asides[after] |= asides[before] and (_is_short(pieces[after]) or (same_line and "?" not in pieces[after]))
     for before, after in pairwise(reversed(said)):  # and begins with a heading before it
         asides[after] |= asides[before] and _is_short(pieces[after]) and _weight(pieces[after].casefold(), rubric) > 0
     kept = [n for n in said if not asides[n]]
     return "".join(
         piece for n, piece in enumerate(pieces) if n in kept or (not piece.strip() and n + 1 in kept)
     ).strip()
-
-
-@cache
-def example_asides() -> list[str]:
-    """Asides of many kinds, written for the project."""
-    lines = (data_dir() / "asides.jsonl").read_text(encoding="utf-8").splitlines()
-    return [json.loads(line)["text"] for line in lines]
 
 
 def is_aside(piece: str, rubric: Rubric) -> bool:
