@@ -23,13 +23,12 @@ def talk(tmp_path):
     return tmp_path / "talk.jsonl"
 
 
-@pytest.mark.parametrize("command", ["check", "validate"])
-def test_check_takes_dialogues_and_says_what_is_filled(command, talk):
-    text = run(command, talk)
+def test_check_takes_dialogues_and_says_what_is_filled(talk):
+    text = run("check", talk)
     assert text.startswith("12 dialogues, 1 problems\n") and "No faults." in text
     assert re.search(r"grade_level +12 +100%", text) and "nowhere filled: licence, student, consent" in text
     assert "dialogue_turns.timestamp_utc" in text and "warning: 11 dialogues repeat an earlier one" in text
-    assert json.loads(run(command, talk, "--as", "dialogues", "--json"))["filled"]["subject"] == 12
+    assert json.loads(run("check", talk, "--as", "dialogues", "--json"))["filled"]["subject"] == 12
 
 
 def test_check_of_the_wrong_file_is_one_sentence(talk, tmp_path):

@@ -19,4 +19,3 @@ for command in (
     import_, check_, stats_, patterns_, clean_, dedupe_, metadata_, split_, diff_, history_, surrogates_, purge_, export_,
 ):  # fmt: skip
     data.add_command(command)
-data.add_command(check_, "validate")  # the same under the other word for it

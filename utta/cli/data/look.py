@@ -32,7 +32,7 @@ def check_(file: Path, kind: str | None, rubric: str | None, as_json: bool) -> N
 
     Faults are lines that cannot be used. Warnings are about what misleads: repeats, unknown problems, empty or one-sided
     conversations, grades that name none, thin labels. Changes nothing. Exits with 1 when a line is faulty; warnings alone
-    exit with 0. 'check' and 'validate' are the same.
+    exit with 0.
 
     \b
     Example:
