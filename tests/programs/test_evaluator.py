@@ -163,3 +163,32 @@ def test_a_criterion_without_weight_does_not_count():
     p = {"hint": {"No": 1.0, "Some": 0.0, "Yes": 0.0}, "tone": {"Warm": 1.0, "Cold": 0.0}}
     assert effectiveness(weighted([0, 2]), p) == 1.0
     assert effectiveness(weighted([0, 0]), p) == 0.0
+
+
+SAID = "Teacher: What is 3 × 4?\nStudent: I added them,\n so 3 × 4 is 7\nTeacher: Hm."
+
+
+@pytest.mark.parametrize(
+    ("response", "nothing"),
+    [
+        ("", True),
+        ("?", True),
+        ("… !!", True),
+        ("👍", True),
+        ("I added them, so 3 × 4 is 7", True),
+        ("i added them,  SO 3 × 4 is 7\n", True),
+        ("So 3 × 4 is 7", False),  # a part of the turn
+        ("I added them, so 3 × 4 is 7?", False),
+        ("What is 3 × 4?", False),  # the teacher's own question once more
+        ("7", False),
+        ("Hm.", False),
+    ],
+)
+def test_a_response_that_says_nothing_has_the_lowest_ordinal_levels(scripted, response, nothing):
+    lm = scripted(lambda state, questions: [[0.1, 0.2, 0.7], [0.9, 0.1]])
+    judged = TeachingEvaluator(RUBRIC).use(lm)(**INPUTS | {"conversation": SAID, "teacher_response": response})
+    assert (judged["hint"].value == "No") == nothing
+    hint = (1.0, 0.0, 0.0) if nothing else (0.1, 0.2, 0.7)
+    assert tuple(judged["hint"].probabilities.values()) == hint
+    assert judged["tone"].value == "Warm"  # a nominal criterion has no lowest level
+    assert judged.effectiveness == pytest.approx((3 * (hint[1] * 0.5 + hint[2]) + (0.9 + 0.1 * 0.2)) / 4)

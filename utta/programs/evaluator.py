@@ -6,6 +6,7 @@ judged = evaluator(grade_level="4", subject="reading", context="", conversation=
 judged["accuracy"].value, judged["accuracy"].probabilities, judged.effectiveness
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
@@ -14,16 +15,19 @@ from typing import Any
 import dspy
 
 from signatures.evaluation import judge_signature
-from signatures.rubric import Rubric
+from signatures.rubric import Criterion, Rubric
 from utta.models.load import Model
 from utta.programs.asides import without_asides
 
+WORD = re.compile(r"\w+")
+FEW_WORDS = 3  # a teacher may well answer with a word or two that the student used
 THREADS = 64  # requests under way at once: a local engine shares what they have in common
 
 
 class TeachingEvaluator(dspy.Module):
     """One `Choice` per criterion with the probabilities of its levels, and `effectiveness` in [0, 1]. It only decides;
-    `ResponseCoach` writes."""
+    `ResponseCoach` writes. A response that says nothing (`says_nothing`) has the lowest level of every ordinal criterion,
+    whatever the model would say."""
 
     name = "evaluator"
 
@@ -40,6 +44,10 @@ class TeachingEvaluator(dspy.Module):
     def forward(self, **inputs: str) -> dspy.Prediction:
         said = without_asides(inputs["teacher_response"], self.rubric)
         prediction = self.judge(**inputs | {"teacher_response": said})
+        if says_nothing(said, inputs["conversation"]):
+            for criterion in self.rubric.criteria:
+                if criterion.scale == "ordinal":
+                    prediction[criterion.id] = lowest(criterion, type(prediction[criterion.id]))
         prediction["effectiveness"] = effectiveness(
             self.rubric, {c.id: prediction[c.id].probabilities or {} for c in self.rubric.criteria}
         )
@@ -53,6 +61,20 @@ class TeachingEvaluator(dspy.Module):
             return [future.result() for future in waiting]
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
+
+
+def says_nothing(response: str, conversation: str) -> bool:
+    """Whether a response teaches nothing for certain: it has no word in it, or it is a turn of the student said again."""
+    if len(WORD.findall(response)) < FEW_WORDS:
+        return not WORD.search(response)
+    again, turns = (" ".join(text.split()).casefold() for text in (response, conversation))
+    return bool(re.search(rf"student: {re.escape(again)}(?= (?:student|teacher): )", f"{turns} teacher: "))
+
+
+def lowest(criterion: Criterion, kind: type[Any]) -> Any:
+    """A decision of the type `kind` for the criterion's lowest level."""
+    chances = {label: float(label == criterion.labels[0]) for label in criterion.labels}
+    return kind(value=criterion.labels[0], confidence=1.0, probabilities=chances)
 
 
 def effectiveness(rubric: Rubric, probabilities: Mapping[str, Mapping[str, float]]) -> float:
