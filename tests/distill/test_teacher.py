@@ -220,6 +220,7 @@ def test_a_student_learns_from_a_teacher_and_from_the_experts(asked, tmp_path, i
     assert told["unlabelled"]["left_out"] == {"held_out": 2, "labelled": 0, "in_training": 0}
     assert (told["unlabelled"]["records"], told["unlabelled"]["withheld"]) == (3, {"consent": 1})
     assert (told["weight"], told["blend"], told["confidence"]) == (0.5, 0.25, 0.0)
+    assert told["chosen_on_validation"] == 2
     assert (told["asked"], told["not_judged"]) == (3 + len(TRAIN) + len(VALIDATION), 0)
     assert [told["criteria"][c.id]["kept"] for c in RUBRIC.criteria] == [3, 3]
     without = distill(asked(out=tmp_path / "without"))

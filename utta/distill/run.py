@@ -79,10 +79,10 @@ def prepare(asked: Asked) -> Prepared:
         "state": program.state,
         "model": {"name": located.name, "fingerprint": located.fingerprint},
         "rubric": {"hash": program.module.rubric.hash},
-        "train": {"file": str(asked.train), "sha256": sha256(asked.train)},
-        "validation": {"file": str(asked.validation), "sha256": sha256(asked.validation)},
+        "train": _file(asked.train),
+        "validation": _file(asked.validation),
         "recipe": asdict(asked.recipe),
-        "teacher": asked.teachers and _told(asked.teachers, teachers, pool),
+        "teacher": asked.teachers and _told(asked.teachers, teachers),
     }
     withheld = {"train": found.withheld, "validation": held_out.withheld}
     return Prepared(program, located, train, validation, config, withheld, teachers, pool)
@@ -101,16 +101,20 @@ def _teachers(asked: Asked, program: Program, train: Sequence[Review]) -> tuple[
     return teachers, pool
 
 
-def _told(asked: Teachers, teachers: Sequence[Program], pool: Pool) -> dict[str, Any]:
-    """What the run and the manifest say of teachers that are asked."""
+def _told(asked: Teachers, teachers: Sequence[Program]) -> dict[str, Any]:
+    """What a request says of its teachers."""
     return {
         "programs": identity(teachers),
-        "unlabelled": pool.told or None,
-        "leave_out": [{"file": str(path), "sha256": sha256(path)} for path in asked.leave_out],
+        "unlabelled": asked.unlabelled and _file(asked.unlabelled),
+        "leave_out": [_file(path) for path in asked.leave_out],
         "confidence": asked.confidence,
         "weight": asked.weight,
         "blend": asked.blend,
     }
+
+
+def _file(path: Path) -> dict[str, str]:
+    return {"file": str(path), "sha256": sha256(path)}
 
 
 def distill(asked: Asked) -> dict[str, Any]:
@@ -165,7 +169,7 @@ def _lessons(asked: Asked, prepared: Prepared) -> tuple[Lessons | None, dict[str
         prepared.train,
         prepared.validation,
     )
-    return lessons, {"teacher": prepared.config["teacher"] | report}
+    return lessons, {"teacher": prepared.config["teacher"] | {"unlabelled": prepared.pool.told or None} | report}
 
 
 def _part(prepared: Prepared, name: str, used: Sequence[Review]) -> dict[str, Any]:

@@ -78,7 +78,8 @@ def teach(
     """Ask the teachers, or read what they said, in the folder `out`; returns what is to be learnt, and the report.
 
     Asked about are `replies` and `validation`, and `train` if labels are blended. A reply that one of the teachers could not
-    judge teaches nothing. Raises `UttaError` when not one decision is kept and nothing is blended.
+    judge teaches nothing. `chosen_on_validation` counts the teachers whose own epoch and level weights were chosen on these
+    problems, which flatters their agreement there a little. Raises `UttaError` when nothing is kept and nothing blended.
     """
     blended = train if asked.blend else ()
     one_each = {review.response_id: review for review in (*replies, *validation, *blended)}
@@ -102,6 +103,7 @@ def teach(
     report = {
         "asked": len(one_each),
         "not_judged": len(one_each) - len({name for name, _ in said}),
+        "chosen_on_validation": sum(bool(seen_problems(each, {r.cluster for r in validation})) for each in programs),
         "criteria": criteria,
     }
     write_json(out / "report.json", report)
