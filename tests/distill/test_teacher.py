@@ -1,5 +1,7 @@
 """What is learnt of a teacher: which of its decisions are kept, and what they make of the targets."""
 
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,6 +12,7 @@ from tests.distill.conftest import TRAIN, VALIDATION
 from tests.distill.test_run import adapter, history
 from tests.evaluate.conftest import judge  # noqa: F401 — a fixture
 from tests.evaluate.scripted import RUBRIC, grid, hashed, knowing, make_review, put_down
+from tests.models.openai_server import KEY, serve
 from utta.core.errors import UttaError
 from utta.core.files import read_json, sha256
 from utta.distill.pool import HeldOut
@@ -122,6 +125,19 @@ def test_kept_decisions_are_never_below_the_threshold_and_the_report_counts_them
         if by_hand is None:
             assert told["validation"]["agreement_kept"] >= max(told["validation"]["agreement"], 0.5)
     assert len(lessons.kept) < 2 * len(POOL)
+
+
+def test_a_teacher_may_be_behind_an_api(tmp_path, monkeypatch, memory_cache):
+    for name, value in (("OPENAI_API_KEY", KEY), ("NO_PROXY", "127.0.0.1")):
+        monkeypatch.setenv(name, value)
+    said = {"clarity": {"Poor": 0.1, "Fair": 0.2, "Good": 0.7}, "tone": {"Cold": 0.25, "Warm": 0.75}}
+    answer = {name: {"probabilities": p, "confidence": max(p.values())} for name, p in said.items()}
+    (teacher,) = open_teachers(Teachers(("evaluator",), model="openai/test"), RUBRIC, RUBRIC, ALL)
+    with serve(lambda body: {"content": json.dumps(answer)}) as base:
+        monkeypatch.setenv("OPENAI_API_BASE", base)
+        lessons, report = taught(tmp_path, [teacher], POOL[:2], validation=[make_review(1, "owls")])
+    assert report["not_judged"] == 0 and set(lessons.kept) == {(r.response_id, c) for r in POOL[:2] for c in said}
+    assert lessons.kept[POOL[0].response_id, "tone"] == pytest.approx((0.25, 0.75))
 
 
 def test_a_teacher_that_is_never_right_teaches_nothing(tmp_path, judge):  # noqa: F811
