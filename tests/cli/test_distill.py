@@ -57,15 +57,27 @@ def test_a_dry_run_says_what_would_be_trained_and_leaves_nothing(command, tmp_pa
 
 
 @pytest.mark.parametrize("kind", BAD)
-@pytest.mark.parametrize("option", ["--train", "--val"])
+@pytest.mark.parametrize("option", ["--train", "--val", "--unlabelled"])
 def test_a_bad_file_is_one_sentence_and_stays_as_it_is(command, tmp_path, kind, option):
     bad = write_bad(kind, tmp_path / "bad.jsonl", make_review(1, "goats"))
     before = bad.read_bytes() if bad.is_file() else None
-    done = command(option, bad)
+    done = command(option, bad, *(("--teacher", "evaluator") if option == "--unlabelled" else ()))
     assert done.exit_code == 1 and done.stdout == ""
     assert BAD[kind] in sentence(done.stderr)
     assert not (tmp_path / "judge").exists()
     assert before is None or bad.read_bytes() == before
+
+
+def test_a_teacher_is_asked_by_the_way_and_the_report_tells(command, tmp_path):
+    pool, _ = put_down(tmp_path, [make_review(n, "ants", None, None) for n in (70, 71)], "pool.jsonl")
+    more = ("--teacher", "evaluator", "--teacher-model", tmp_path / "tiny", "--unlabelled", pool)
+    save_tiny(tmp_path / "tiny")
+    planned = json.loads(command(*more, "--dry-run", "--json").stdout)
+    assert (planned["unlabelled_responses"], planned["decisions_with_a_label"]) == (2, 16)
+    assert not (tmp_path / "judge").exists()
+    done = command(*more, "--confidence", 0, "--blend", 0.5)
+    assert done.exit_code == 0, done.stderr
+    assert "Learnt from a teacher" in done.stdout and "held_out 0, labelled 0, in_training 0" in done.stdout
 
 
 def test_other_faults_are_one_sentence(command, tmp_path):
@@ -89,9 +101,13 @@ def test_other_faults_are_one_sentence(command, tmp_path):
         ("--balance", 2),
         ("--upper", 0),
         ("--seed", -1),
+        ("--teacher-weight", 0),
+        ("--teacher", "evaluator"),
+        ("--blend", 0.5),
+        ("--unlabelled", "replies.jsonl"),
     ],
 )
-def test_a_wrong_number_is_a_wrong_call(command, wrong):
+def test_a_wrong_number_or_half_a_teacher_is_a_wrong_call(command, wrong):
     assert command(*wrong).exit_code == 2
 
 

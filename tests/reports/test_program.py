@@ -11,6 +11,33 @@ MANIFEST = {
     "adapter": "5be1c0ffee12",
     "train": {"file": "train.jsonl", "sha256": "fcde2b2edba56bf408601fb7", "records": 1000},
     "recipe": {"epochs": 3, "learning_rate": 0.0005, "qlora": False},
+    "teacher": {
+        "programs": [{"program": "runs/fold-1"}, {"program": "runs/fold-2"}],
+        "unlabelled": {
+            "file": "pool.jsonl",
+            "sha256": "15f2017d2cf0356d77",
+            "records": 953,
+            "problems": 85,
+            "withheld": {},
+            "left_out": {"held_out": 8, "labelled": 0, "in_training": 0},
+        },
+        "weight": 0.5,
+        "blend": 0.0,
+        "criteria": {
+            "Mistake_Location": {
+                "threshold": 0.6,
+                "decisions": 953,
+                "kept": 612,
+                "validation": {"n": 150, "agreement": 0.62, "kept": 97, "agreement_kept": 0.711},
+            },
+            "Tutor_Tone": {
+                "threshold": None,
+                "decisions": 953,
+                "kept": 0,
+                "validation": {"n": 0, "agreement": None, "kept": 0, "agreement_kept": None},
+            },
+        },
+    },
     "history": [
         {"epoch": 1, "seconds": 60.0, "loss": 0.812, "macro_f1": 0.48, "macro_f1_weighted": 0.51},
         {"epoch": 2, "seconds": 120.0, "loss": 0.633, "macro_f1": 0.561, "macro_f1_weighted": 0.57},
@@ -39,6 +66,18 @@ utta report runs/judge
   Adapter  5be1c0ffee12
   Train    train.jsonl (fcde2b2edba5, 1,000 responses)
   Recipe   epochs 3, learning_rate 0.0005, qlora no
+
+Learnt from a teacher
+  Programs  runs/fold-1, runs/fold-2
+  Replies   pool.jsonl (15f2017d2cf0, 953 responses)
+  Left out  held_out 8, labelled 0, in_training 0
+  Weight    0.5
+  Blend     0
+
+Criterion         kept from  decisions  kept  agreement  of those kept
+----------------------------------------------------------------------
+Mistake_Location        .60        953   612        .62            .71
+Tutor_Tone                –        953     0          –              –
 
 Agreement with the experts on validation data, by epoch
 Epoch   Loss  Macro-F1  with level weights

@@ -55,6 +55,45 @@ from utta.cli import options
     show_default=True,
     help="The largest share of the weight that one reviewer's labels may have.",
 )
+@click.option(
+    "--teacher",
+    multiple=True,
+    metavar="PROGRAM",
+    help="A program that judges the same criteria, to learn from too; again for more, which are averaged.",
+)
+@click.option(
+    "--teacher-model", metavar="NAME", help="What teachers without weights of their own run on: local, or an API model."
+)
+@click.option(
+    "--unlabelled", type=options.File, metavar="FILE", help="Replies without labels, which the teacher judges."
+)
+@click.option(
+    "--leave-out",
+    multiple=True,
+    type=options.File,
+    metavar="FILE",
+    help="Reviews whose problems are not learnt from --unlabelled, such as the test part; again for more. Validation's and "
+    "those of the other parts of the training file's split never are.",
+)
+@click.option(
+    "--confidence",
+    type=click.FloatRange(0, 1),
+    help="How sure the teacher must be for a decision to be kept; by default chosen on validation.",
+)
+@click.option(
+    "--teacher-weight",
+    default=0.5,
+    type=click.FloatRange(0, 1, min_open=True),
+    show_default=True,
+    help="What a decision of the teacher counts, against an expert's label.",
+)
+@click.option(
+    "--blend",
+    default=0.0,
+    type=click.FloatRange(0, 1),
+    show_default=True,
+    help="The teacher's share in what is learnt of the labelled replies.",
+)
 @options.seed
 @click.option("--qlora", is_flag=True, help="Hold the base weights in 4 bits (for large models).")
 @click.option("--dry-run", is_flag=True, help="Say what would be trained and how long it takes; train nothing.")
@@ -74,6 +113,13 @@ def distill(
     batch: int,
     balance: float,
     reviewer_cap: float,
+    teacher: tuple[str, ...],
+    teacher_model: str | None,
+    unlabelled: Path | None,
+    leave_out: tuple[Path, ...],
+    confidence: float | None,
+    teacher_weight: float,
+    blend: float,
     seed: int,
     qlora: bool,
     dry_run: bool,
@@ -85,11 +131,20 @@ def distill(
     Example:
       utta data split data/samples/reviews.jsonl --out split
       utta distill evaluator --train split/train.jsonl --val split/validation.jsonl --out runs/judge --dry-run
+
+    A teacher's levels on replies that nobody has judged are learnt as well, as far as it is right more often than wrong on
+    validation. A teacher may be a judge behind an API, or several judges that were distilled from parts of the training file:
+
+    \b
+      utta distill evaluator --train split/train.jsonl --val split/validation.jsonl --out runs/student \\
+        --unlabelled replies.jsonl --teacher runs/fold-1 --teacher runs/fold-2 --teacher runs/fold-3
     """
-    from utta.distill.recipe import Recipe
+    from utta.distill.recipe import Recipe, Teachers
     from utta.distill.run import Asked
     from utta.distill.run import distill as run
 
+    if bool(teacher) != bool(unlabelled or blend):
+        raise click.UsageError("--teacher goes with --unlabelled FILE or --blend, and these with --teacher PROGRAM.")
     recipe = Recipe(
         epochs=epochs,
         rank=rank,
@@ -101,7 +156,10 @@ def distill(
         seed=seed,
         qlora=qlora,
     )
-    asked = Asked(program, train, val, out, model, rubric, options.names(criteria), recipe)
+    teachers = Teachers(teacher, teacher_model, unlabelled, leave_out, confidence, teacher_weight, blend)
+    asked = Asked(
+        program, train, val, out, model, rubric, options.names(criteria), recipe, teachers if teacher else None
+    )
     if dry_run:
         from utta.distill.plan import plan
 

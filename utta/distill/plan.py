@@ -9,8 +9,8 @@ import torch
 
 from utta.core.progress import progress
 from utta.distill.frozen import FrozenLayers
-from utta.distill.rows import training_items
-from utta.distill.run import Asked, prepare
+from utta.distill.rows import Lessons, training_items
+from utta.distill.run import Asked, Prepared, prepare
 from utta.distill.trainer import Item, batch_loss
 from utta.distill.training import with_adapter
 from utta.models.engine import best_dtype, most_tokens
@@ -18,13 +18,16 @@ from utta.models.render import Renderer
 
 
 def plan(asked: Asked) -> dict[str, Any]:
-    """Counts of what would be trained, an estimate of the minutes, and one prompt as text; trains nothing, writes nothing."""
+    """Counts of what would be trained, an estimate of the minutes, and one prompt as text; trains nothing, writes nothing.
+
+    Of a teacher it counts what the replies would cost if all its decisions were kept, not the asking.
+    """
     prepared = prepare(asked)
     model, tokenizer = with_adapter(prepared.located, asked.recipe)
     renderer = Renderer(tokenizer, prepared.located.name, most_tokens(model.config))
-    train, validation = (
-        training_items(prepared.program.module, part, renderer) for part in (prepared.train, prepared.validation)
-    )
+    module = prepared.program.module
+    train = training_items(module, prepared.train, renderer, lessons=(most := _most_lessons(prepared)))
+    validation = training_items(module, prepared.validation, renderer)
     tokens = sum(item.group.tokens for item in train)
     longest = max(len(prompt) for item in train for row in item.group.rows for prompt in row.prompts)
     costs = _costs(model, _typical(train), asked.recipe.batch)
@@ -34,8 +37,9 @@ def plan(asked: Asked) -> dict[str, Any]:
     return {
         "training_responses": len(prepared.train),
         "validation_responses": len(prepared.validation),
+        **({"unlabelled_responses": len(prepared.pool.replies)} if asked.teachers else {}),
         "conversations": len(train),
-        "decisions_with_a_label": sum(bool(t) for item in train for t in item.targets),
+        "decisions_with_a_label": sum(bool(t) for item in train for t in item.targets) - len(most.kept),
         "decisions_without_a_label": sum(not t for item in train for t in item.targets),
         "tokens_per_epoch": tokens,
         "longest_prompt": longest,
@@ -43,6 +47,13 @@ def plan(asked: Asked) -> dict[str, Any]:
         "minutes_for_all_epochs": round(seconds / 60, 1),
         "prompt": tokenizer.decode(train[0].group.rows[0].prompts[0]),
     }
+
+
+def _most_lessons(prepared: Prepared) -> Lessons:
+    """As if every decision of a teacher were kept: which of them are is known only when it has been asked."""
+    even = {c.id: (1 / len(c.levels),) * len(c.levels) for c in prepared.program.module.rubric.criteria}
+    kept = {(reply.response_id, name): p for reply in prepared.pool.replies for name, p in even.items()}
+    return Lessons(prepared.pool.replies, kept, {}, weight=1.0, blend=0.0)
 
 
 @dataclass

@@ -1,6 +1,7 @@
-"""How a judge is trained: the settings of a LoRA training, with the defaults of `utta distill`."""
+"""How a judge is trained: the settings of a LoRA training and of its teachers, with the defaults of `utta distill`."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -20,3 +21,18 @@ class Recipe:
     reviewer_cap: float = 1.0
     seed: int = 0
     qlora: bool = False
+
+
+@dataclass(frozen=True)
+class Teachers:
+    """What is learnt from programs besides the experts: their levels on the replies in `unlabelled`, and as the share `blend`
+    of the targets of labelled ones. `model` is that of programs without an adapter; `leave_out` are files whose problems are
+    not learnt from; a decision is kept from `confidence` on (None: chosen on validation) and counts `weight` of a label."""
+
+    programs: tuple[str, ...]
+    model: str | None = None
+    unlabelled: Path | None = None
+    leave_out: tuple[Path, ...] = ()
+    confidence: float | None = None
+    weight: float = 0.5
+    blend: float = 0.0

@@ -1,6 +1,7 @@
 """`distill`: LoRA weights from expert labels, a calibrated program on them, and a run that goes on after a kill.
 
     out/run.json         what was asked; a second call with the same goes on where it was
+    out/teacher/         what teachers said of replies without labels, if there are any (`utta.distill.teacher`)
     out/checkpoints/     the Trainer's, while it trains
     out/best/            the adapter that agreed best with the experts on validation so far
     out/program.json, rubric.yaml, adapter/, manifest.json     the finished program
@@ -17,7 +18,10 @@ from typing import Any
 from utta.core.errors import UttaError
 from utta.core.files import read_json, sha256
 from utta.core.runs import claim
-from utta.distill.recipe import Recipe
+from utta.distill.pool import Pool, find_held_out, read_pool
+from utta.distill.recipe import Recipe, Teachers
+from utta.distill.rows import Lessons
+from utta.distill.teacher import identity, open_teachers, teach
 from utta.evaluate.answers import by_decision
 from utta.evaluate.calibrate import calibrate
 from utta.evaluate.open import labelled, open_on, read, refuse_leak
@@ -39,6 +43,7 @@ class Asked:
     rubric: str | None = None
     criteria: tuple[str, ...] = ()
     recipe: Recipe = field(default_factory=Recipe)
+    teachers: Teachers | None = None
 
 
 @dataclass
@@ -51,6 +56,8 @@ class Prepared:
     validation: list[Review]
     config: dict[str, Any]
     withheld: dict[str, dict[str, int]]
+    teachers: list[Program]
+    pool: Pool
 
 
 def prepare(asked: Asked) -> Prepared:
@@ -65,18 +72,49 @@ def prepare(asked: Asked) -> Prepared:
     validation = labelled(held_out.reviews, program.module.rubric, asked.validation)
     refuse_leak(train, validation, (asked.train, asked.validation))
     located = locate(asked.model or program.model_name or DEFAULT)
+    teachers, pool = _teachers(asked, program, train)
     config = {
         "kind": "distillation",
         "program": asked.program,
         "state": program.state,
         "model": {"name": located.name, "fingerprint": located.fingerprint},
         "rubric": {"hash": program.module.rubric.hash},
-        "train": {"file": str(asked.train), "sha256": sha256(asked.train)},
-        "validation": {"file": str(asked.validation), "sha256": sha256(asked.validation)},
+        "train": _file(asked.train),
+        "validation": _file(asked.validation),
         "recipe": asdict(asked.recipe),
+        "teacher": asked.teachers and _told(asked.teachers, teachers),
     }
     withheld = {"train": found.withheld, "validation": held_out.withheld}
-    return Prepared(program, located, train, validation, config, withheld)
+    return Prepared(program, located, train, validation, config, withheld, teachers, pool)
+
+
+def _teachers(asked: Asked, program: Program, train: Sequence[Review]) -> tuple[list[Program], Pool]:
+    """The teachers and the replies that they are asked about; none of either without teachers."""
+    pool = Pool([], {})
+    if not asked.teachers:
+        return [], pool
+    judged = program.module.rubric
+    held_out = find_held_out(asked.train, asked.validation, asked.teachers.leave_out)
+    teachers = open_teachers(asked.teachers, judged, program.rubric, held_out)
+    if asked.teachers.unlabelled:
+        pool = read_pool(asked.teachers.unlabelled, program.rubric, judged, train, held_out)
+    return teachers, pool
+
+
+def _told(asked: Teachers, teachers: Sequence[Program]) -> dict[str, Any]:
+    """What a request says of its teachers."""
+    return {
+        "programs": identity(teachers),
+        "unlabelled": asked.unlabelled and _file(asked.unlabelled),
+        "leave_out": [_file(path) for path in asked.leave_out],
+        "confidence": asked.confidence,
+        "weight": asked.weight,
+        "blend": asked.blend,
+    }
+
+
+def _file(path: Path) -> dict[str, str]:
+    return {"file": str(path), "sha256": sha256(path)}
 
 
 def distill(asked: Asked) -> dict[str, Any]:
@@ -88,9 +126,9 @@ def distill(asked: Asked) -> dict[str, Any]:
         claim(asked.out, prepared.config)
         return read_json(asked.out / "manifest.json")
     claim(asked.out, prepared.config)
-    history = train(
-        asked.out, asked.recipe, prepared.program.module, prepared.located, prepared.train, prepared.validation
-    )
+    module = prepared.program.module
+    lessons, taught = _lessons(asked, prepared)
+    history = train(asked.out, asked.recipe, module, prepared.located, prepared.train, prepared.validation, lessons)
     adapter = asked.out / "adapter"
     if not adapter.is_dir():
         shutil.copytree(asked.out / "best", asked.out / ".adapter", dirs_exist_ok=True)
@@ -107,6 +145,7 @@ def distill(asked: Asked) -> dict[str, Any]:
         "train": _part(prepared, "train", prepared.train),
         "validation": _part(prepared, "validation", prepared.validation),
         "recipe": prepared.config["recipe"],
+        **taught,
         "history": history,
         "calibration": {"on": "validation", "criteria": calibration},
         "seconds": history[-1]["seconds"],
@@ -115,6 +154,22 @@ def distill(asked: Asked) -> dict[str, Any]:
     for rest in ("checkpoints", "best"):
         shutil.rmtree(asked.out / rest, ignore_errors=True)
     return read_json(asked.out / "manifest.json")
+
+
+def _lessons(asked: Asked, prepared: Prepared) -> tuple[Lessons | None, dict[str, Any]]:
+    """What teachers teach, and what the manifest says of it; nothing without teachers."""
+    if not asked.teachers:
+        return None, {}
+    lessons, report = teach(
+        asked.out / "teacher",
+        asked.teachers,
+        prepared.teachers,
+        prepared.program.module.rubric,
+        prepared.pool.replies,
+        prepared.train,
+        prepared.validation,
+    )
+    return lessons, {"teacher": prepared.config["teacher"] | {"unlabelled": prepared.pool.told or None} | report}
 
 
 def _part(prepared: Prepared, name: str, used: Sequence[Review]) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from utta.distill.agreement import judge_items, validation_figures
 from utta.distill.frozen import FrozenLayers
 from utta.distill.lora import LoraLinear
 from utta.distill.recipe import Recipe
-from utta.distill.rows import training_items
+from utta.distill.rows import Lessons, training_items
 from utta.distill.trainer import DecisionTrainer, Item
 from utta.models.catalogue import Located, lora_targets
 from utta.models.engine import best_dtype, load_weights, most_tokens
@@ -42,12 +42,13 @@ def train(
     located: Located,
     reviews: Sequence[Review],
     validation: Sequence[Review],
+    lessons: Lessons | None = None,
 ) -> list[dict[str, Any]]:
     """Train an adapter into `out/best`; returns the history, an entry per epoch. Goes on from the last whole checkpoint."""
     torch.manual_seed(recipe.seed)
     model, tokenizer = with_adapter(located, recipe)
     renderer = Renderer(tokenizer, located.name, most_tokens(model.config))
-    items = training_items(program, reviews, renderer, recipe.balance, recipe.reviewer_cap)
+    items = training_items(program, reviews, renderer, recipe.balance, recipe.reviewer_cap, lessons)
     held_out = training_items(program, validation, renderer)
     steps = math.ceil(len(items) / recipe.batch)
     cuda = torch.cuda.is_available()

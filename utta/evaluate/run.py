@@ -80,7 +80,7 @@ def evaluate(asked: Asked) -> dict[str, Any]:
         "rubric": config["rubric"],
         "data": config["data"] | {"records": len(reviews), "problems": len({r.cluster for r in known or reviews})},
         "times_scored": _times_scored(asked, program, config),
-        "seen_problems": _seen_problems(program, known or reviews),
+        "seen_problems": seen_problems(program, {r.cluster for r in known or reviews}),
         "counts": _counts(rubric, reviews, answers, len(told["errors"]))
         | {"rejects": found.rejects, "withheld": found.withheld},
         **figures(rubric, known, answers, train[0] if train else (), asked.seed),
@@ -160,14 +160,14 @@ def _unchanged(program: Program, part: str) -> Path | None:
     return None
 
 
-def _seen_problems(program: Program, reviews: Sequence[Review]) -> dict[str, int]:
-    """How many of the data's problems stand in the program's own training and validation file; parts without any are
+def seen_problems(program: Program, problems: set[str]) -> dict[str, int]:
+    """How many of the problems stand in the program's own training and validation file; parts without any are
     left out."""
     shared: dict[str, int] = {}
     for part in ("train", "validation"):
         if path := _unchanged(program, part):
             there = {item.cluster for item in scan_reviews(path) if isinstance(item, Review)}
-            seen = there & {r.cluster for r in reviews}
+            seen = there & problems
             shared |= {part: len(seen)} if seen else {}
     return shared
 

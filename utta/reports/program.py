@@ -3,7 +3,8 @@
     utta report PROGRAM
 
 How well the program agrees with the experts is an evaluation's business; this shows what the program was made from,
-the agreement on validation data by epoch (`history`), and what calibration changed, where the manifest has them.
+the agreement on validation data by epoch (`history`), what was learnt from a teacher, and what calibration changed, where
+the manifest has them.
 """
 
 from collections.abc import Sequence
@@ -17,15 +18,16 @@ from utta.reports.layout import heading, note, pairs, ruled_table
 from utta.reports.numbers import MISSING, counted, number
 from utta.reports.text import text
 
-TABLED = ("kind", "schema_version", "history", "candidates", "calibration")
+TABLED = ("kind", "schema_version", "history", "candidates", "calibration", "teacher")
 HASH_SHOWN = 12
 
 
 def render_program(manifest: dict[str, Any], console: Console, folder: Path) -> None:
-    """Draw `manifest` as names and values, and what it says of epochs, candidates and calibration as tables."""
+    """Draw `manifest` as names and values, and what it says of teachers, epochs, candidates and calibration as tables."""
     console.print(text(f"utta report {folder}", style="bold"))
     console.print()
     pairs(console, [(_title(key), _brief(value)) for key, value in manifest.items() if key not in TABLED])
+    _teacher(manifest.get("teacher"), console)
     _epochs(_rows(manifest.get("history")), console)
     _candidates(_rows(manifest.get("candidates")), console)
     _calibration(manifest.get("calibration"), console)
@@ -72,6 +74,33 @@ def _table(console: Console, headers: Sequence[str], rows: Sequence[Sequence[str
     for row in rows:
         table.add_row(*(text(cell) for cell in row))
     console.print(table)
+
+
+def _teacher(teacher: Any, console: Console) -> None:
+    """By criterion how sure the teacher had to be, how many of its decisions were learnt, and its agreement on validation."""
+    criteria = teacher.get("criteria") if isinstance(teacher, dict) else None
+    if not isinstance(criteria, dict) or not criteria:
+        return
+    pool = teacher.get("unlabelled") or {}
+    heading(console, "Learnt from a teacher")
+    pairs(
+        console,
+        [
+            ("Programs", ", ".join(_brief(each.get("program")) for each in _rows(teacher.get("programs")))),
+            ("Replies", _brief(pool)),
+            ("Left out", _brief(pool.get("left_out"))),
+            ("Weight", _brief(teacher.get("weight"))),
+            ("Blend", _brief(teacher.get("blend"))),
+        ],
+    )
+    console.print()
+    rows = []
+    for name, found in criteria.items():
+        found = found if isinstance(found, dict) else {}
+        on: dict[str, Any] = found.get("validation") or {}
+        shown = [_figure(found.get("threshold")), _brief(found.get("decisions")), _brief(found.get("kept"))]
+        rows.append([name, *shown, _figure(on.get("agreement")), _figure(on.get("agreement_kept"))])
+    _table(console, ["Criterion", "kept from", "decisions", "kept", "agreement", "of those kept"], rows)
 
 
 def _epochs(history: list[dict[str, Any]], console: Console) -> None:
