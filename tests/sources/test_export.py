@@ -1,6 +1,7 @@
 """What is exported comes back equal in every field, whatever it holds."""
 
 import json
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from utta.records.read import read_reviews, write_records
 from utta.records.review import Review
 from utta.records.rubrics import find_rubric
 from utta.sources import import_records
-from utta.sources.export import FORMATS, LABELLING, Asked, export_records
+from utta.sources.export import FORMATS, LABELLING, PURPOSES, Asked, export_records
 from utta.sources.labelling import Guess, Predictions
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -64,6 +65,11 @@ def test_any_record_comes_back_equal(to, kind, tmp_path_factory):
     def check(records):
         folder = tmp_path_factory.mktemp("any")
         write_records(folder / "in.jsonl", records)
+        records = [r for r in records if to not in PURPOSES or not r.withheld(PURPOSES[to], date.today())]
+        if not records:
+            with pytest.raises(UttaError, match="by consent or by date"):
+                there_and_back(folder / "in.jsonl", to, kind, folder)
+            return
         found, told = there_and_back(folder / "in.jsonl", to, kind, folder)
         assert (told["records"], told["faults"], found.faults) == (len(records), [], [])
         # Reviews of one response by several people are one task of a labelling tool, and come back beside each other.
@@ -130,6 +136,21 @@ def test_a_table_shows_turns_as_lines_unless_they_would_be_read_otherwise(tmp_pa
     assert found.records == read_reviews(tmp_path / "in.jsonl").reviews
     text = (tmp_path / "out" / "csv").read_text(encoding="utf-8-sig")
     assert '"Student: 5\nI think\nTeacher: Why?"' in text and '"[[""Ms Lee"", ""Teacher: no""]]"' in text
+
+
+@pytest.mark.parametrize(("to", "goes"), [("chat", ["a", "none said"]), ("jsonl", ["a", "b", "c", "d", "none said"])])
+def test_what_may_not_be_trained_on_is_not_written_to_train_on(to, goes, tmp_path):
+    consents = {"a": ("train", None), "b": ("evaluate", None), "c": ("none", None), "d": ("train", "2020-01-31")}
+    said = [{"speaker": who, "utterance": "Why?"} for who in ("student", "aita")]
+    terms = {**consents, "none said": (None, None)}.items()
+    dialogues = [
+        Dialogue(source="test", dialogue_id=name, dialogue_turns=said, consent=consent, keep_until=day)
+        for name, (consent, day) in terms
+    ]
+    write_records(tmp_path / "in.jsonl", dialogues)
+    told = export_records(Asked(tmp_path / "in.jsonl", to, tmp_path / "out"))
+    assert told["records"] == len(goes)
+    assert told["withheld"] == ({"consent": 2, "keep_until": 1} if to == "chat" else {})
 
 
 def test_chat_is_what_was_said(tmp_path):

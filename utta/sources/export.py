@@ -4,10 +4,15 @@
 
 What is written comes back with `utta.sources.import_records`, equal in every field; only `chat` is for training alone and
 keeps nothing but the words. Each format is written where it is read; this module finds what to write and counts.
+
+A format that keeps whole records keeps their consent with them. One to train on, or for experts to rate, is without the
+records that may not be used for it.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,6 +21,7 @@ from utta.core.errors import UttaError, shorten
 from utta.core.files import write_lines
 from utta.records.kinds import KINDS, kind_of
 from utta.records.read import Fault, check_labels, plain
+from utta.records.record import Purpose
 from utta.records.review import Review
 from utta.sources import (
     Imported,
@@ -46,8 +52,8 @@ class Asked:
 
 
 def export_records(asked: Asked) -> dict[str, Any]:
-    """Write a file's records in another format; returns {"format", "kind", "records", "paths", "faults"}: how many were
-    written, the paths written to, and what was put aside.
+    """Write a file's records in another format; returns {"format", "kind", "records", "paths", "faults", "withheld"}: how
+    many were written, the paths written to, what was put aside, and how many may not be used, by reason.
 
     The kind is by default that of the file's first record. Raises `UttaError` for a format that has no such records, a
     labelling tool without a fitting rubric, or a file without a single good record.
@@ -65,11 +71,30 @@ def export_records(asked: Asked) -> dict[str, Any]:
             _check_predictions(asked.predictions, asked.rubric)
     elif asked.predictions:
         raise UttaError(f"Predictions are for {' and '.join(LABELLING)} only, not for {asked.to}.")
-    found = import_records("utta", [asked.file], kind)
+    found, withheld = import_records("utta", [asked.file], kind), Counter[str]()
+    if asked.to in PURPOSES:
+        found, withheld = _usable(found, PURPOSES[asked.to])
+        if not len(found):
+            raise UttaError(
+                f"No record of {asked.file} may be used for {asked.to}, by consent or by date; give records with that consent."
+            )
     unread = len(found.faults)
     paths = write(found, asked)
     written = len(found) - (len(found.faults) - unread)
-    return {"format": asked.to, "kind": kind, "records": written, "paths": paths, "faults": found.faults}
+    told = {"format": asked.to, "kind": kind, "records": written, "paths": paths, "faults": found.faults}
+    return told | {"withheld": dict(withheld)}
+
+
+def _usable(found: Imported, purpose: Purpose) -> tuple[Imported, Counter[str]]:
+    """The records that may be used for a purpose today, and how many may not, by reason."""
+    usable, withheld = Imported(found.kind), Counter[str]()
+    usable.faults = found.faults
+    for record in found:
+        if reason := record.withheld(purpose, date.today()):
+            withheld[reason] += 1
+        else:
+            usable.add(record)
+    return usable, withheld
 
 
 def _check_predictions(predictions: labelling.Predictions, rubric: Rubric) -> None:
@@ -136,6 +161,7 @@ def _criteria(found: Imported) -> list[str]:
     return list(found.summary().get("labels", ()))
 
 
+PURPOSES: dict[str, Purpose] = {"chat": "train", "argilla": "evaluate", "label-studio": "evaluate"}
 LABELLING = {"argilla": argilla.write, "label-studio": label_studio.write}
 ANY = tuple(KINDS)
 FORMATS: dict[str, tuple[tuple[str, ...], Callable[[Imported, Asked], list[Path]]]] = {

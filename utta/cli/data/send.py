@@ -43,7 +43,8 @@ def export_(
       label-studio  tasks, with a configuration made from the rubric beside  reviews
 
     Annotators are shown what the judge is shown, never who wrote a response; experts' levels go along as their answers.
-    From chat only the words come back. What cannot be written is put aside beside OUT and counted.
+    From chat only the words come back. What cannot be written is put aside beside OUT and counted. To chat and to labelling
+    tools goes no record whose consent or last day forbids training on it or rating it; the others keep their consent.
 
     \b
     Example:
@@ -67,6 +68,8 @@ def export_(
         print_json({"file": str(file), **found})
         return
     click.echo(f"{told['records']:,} {told['kind']} as {to}")
+    if count := sum(told["withheld"].values()):
+        click.echo(f"{count:,} withheld by consent or date")
     if note := rejects_note([str(fault) for fault in told["faults"]], place):
         click.echo(printable(note))
     for path in told["paths"]:
