@@ -1,0 +1,69 @@
+"""`utta export`: a distilled judge for other servers."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from utta.cli import options
+
+
+@click.command()
+@click.argument("program", type=options.File)
+@click.option("--to", required=True, type=click.Choice(["peft", "merged", "gguf", "ollama"]), help="What to write.")
+@options.out("Folder for the export; it must not exist yet.")
+@click.option("--data", type=options.File, metavar="FILE",
+              help="Reviews to compare on; by default the program's own validation or training file.")  # fmt: skip
+@click.option("--rows", default=24, type=options.Count, show_default=True, help="Responses to compare on.")
+@options.as_json
+def export(program: Path, to: str, out: Path, data: Path | None, rows: int, as_json: bool) -> None:
+    """Write the weights of PROGRAM, the folder of a distilled judge, as other servers load them.
+
+    \b
+    peft     plain LoRA for vLLM, SGLang and PEFT
+    merged   one model with the adapter in it, for Transformers; 'utta evaluate OUT' runs it too
+    gguf     the adapter and the merged model for llama.cpp
+    ollama   the same with a Modelfile
+
+    Every export is loaded again and compared with the program; manifest.json holds the figures, decisions.json says how
+    another server reads the levels. llama.cpp is asked where llama-cpp-python is installed (pip install 'utta[gguf]').
+
+    \b
+    Example:
+      utta export runs/judge --to merged --out exports/judge
+    """
+    from utta.distill.export.run import Asked
+    from utta.distill.export.run import export as run
+
+    manifest = run(Asked(program, to, out, data, rows))
+    if as_json:
+        import json
+
+        click.echo(json.dumps(manifest, indent=2))
+        return
+    click.echo(f"{out} holds {', '.join(manifest['files'])}, manifest.json")
+    if note := manifest["base"].get("note"):
+        click.echo(note)
+    _print_figures(manifest["parity"])
+
+
+def _print_figures(parity: dict[str, Any]) -> None:
+    for name, found in parity.items():
+        if name != "forms":
+            click.echo(f"{name.replace('_', ' '):22}{_brief(found)}")
+    for form, found in parity["forms"].items():
+        for name, figures in found.items() if isinstance(found, dict) else [("", found)]:
+            inner = figures if isinstance(figures, dict) else {"": figures}
+            for part, value in inner.items() if any(isinstance(v, dict) for v in inner.values()) else [("", inner)]:
+                click.echo(f"{' '.join(filter(None, (form, name, part))).replace('_', ' ')}: {_brief(value)}")
+
+
+def _brief(value: Any) -> str:
+    if not isinstance(value, dict):
+        return str(value)
+    if "same_level" in value:
+        return (
+            f"the same level in {value['same_level']} of {value['n']} decisions, log-probabilities differ by "
+            f"{value['largest_difference']:g} at most, {value['mean_difference']:g} in the mean"
+        )
+    return ", ".join(f"{name} {inner}".replace("_", " ").strip() for name, inner in value.items())
