@@ -176,7 +176,9 @@ def _names(architecture: str, layers: int) -> Any:
 def _half(name: str, weight: torch.Tensor) -> NDArray[np.float16]:
     half = weight.to(torch.float16)
     if not half.isfinite().all():
-        raise UttaError(f"The weights {name} are too large for the 16 bits of GGUF's f16; export them with --to merged.")
+        raise UttaError(
+            f"The weights {name} are too large for the 16 bits of GGUF's f16; export them with --to merged."
+        )
     return half.contiguous().numpy()
 
 

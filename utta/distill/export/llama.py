@@ -58,5 +58,3 @@ def _read(llama: Any, prompt: list[int], codes: tuple[int, ...]) -> Any:
     pointer = ctypes.cast(llama_cpp.llama_get_logits_ith(llama.ctx, -1), ctypes.POINTER(ctypes.c_float))
     logits = np.ctypeslib.as_array(pointer, shape=(llama.n_vocab(),))[list(codes)].astype(np.float64)
     return logits - np.logaddexp.reduce(logits)
-
-

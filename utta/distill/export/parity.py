@@ -5,8 +5,10 @@ with the program in float32, so that a fault of the export can be told from roun
 log-probability of a level among the levels of its criterion, in nats.
 """
 
+import io
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import redirect_stderr
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,7 +81,9 @@ def reference(program: Program, located: Located, data: Path | None, count: int)
         return None
     model = program.load_model(cache=False)
     engine, adapter = model.decisions.engine, model.decisions.adapter
-    rows = render(program.module, first_responses(read(file, program.rubric, "evaluate").reviews, count), engine.renderer)
+    rows = render(
+        program.module, first_responses(read(file, program.rubric, "evaluate").reviews, count), engine.renderer
+    )
     with ThreadPoolExecutor(THREADS) as pool:
         answers = list(pool.map(lambda row: engine.decide(row, adapter), rows))
     exact = PeftModel.from_pretrained(load_weights(located, torch.float32), str(program.adapter)).eval()
@@ -169,9 +173,10 @@ def check_model_file(reference: Reference, path: Path) -> dict[str, Any]:
 
     from utta.models import attention
 
-    model = AutoModelForCausalLM.from_pretrained(
-        str(path.parent), gguf_file=path.name, dtype=torch.float32, attn_implementation=attention.NAME
-    )
+    with redirect_stderr(io.StringIO()):  # a progress bar that nothing turns off
+        model = AutoModelForCausalLM.from_pretrained(
+            str(path.parent), gguf_file=path.name, dtype=torch.float32, attn_implementation=attention.NAME
+        )
     logs = read_rows(model.eval(), reference.rows)
     return {"loaded_by": "transformers", "in_float32": reference.compare(logs, reference.exact)}
 

@@ -52,9 +52,7 @@ def read_plain(folder: Path) -> PlainLora:
     (rank,) = {down.shape[0] for down, _ in found.values()}
     alpha = config["lora_alpha"] * (math.sqrt(rank) if config.get("use_rslora") else 1)
     wide = next((r for r in RANKS if r >= rank), rank)
-    factors = {
-        name: (_padded(down, 0, wide - rank), _padded(up, 1, wide - rank)) for name, (down, up) in found.items()
-    }
+    factors = {name: (_padded(down, 0, wide - rank), _padded(up, 1, wide - rank)) for name, (down, up) in found.items()}
     return PlainLora(wide, alpha * wide / rank, factors)
 
 

@@ -187,7 +187,10 @@ def base_of(located: Located) -> dict[str, str]:
         )
         return told | {"id": f"pypi:{requirement}/{member}", "note": note}
     if located.folder.resolve() == Path(located.name).expanduser().resolve():
-        return told | {"id": located.folder.name, "note": "The base is a local folder; whoever loads this needs it too."}
+        return told | {
+            "id": located.folder.name,
+            "note": "The base is a local folder; whoever loads this needs it too.",
+        }
     return told | {"id": located.name}
 
 
@@ -202,7 +205,7 @@ def _save(asked: Asked, opened: Opened, forms: Told, out: Path) -> None:
     program, runs_here = opened.program, asked.to == "merged"
     kept = {part: program.manifest[part] for part in ("train", "validation") if part in program.manifest}
     template = opened.renderer.tokenizer.chat_template
-    manifest = {
+    manifest: dict[str, Any] = {
         "kind": "program" if runs_here else "export",
         "to": asked.to,
         "model": HERE if runs_here else opened.located.name,
