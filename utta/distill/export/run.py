@@ -203,7 +203,7 @@ def base_file(located: Located) -> Path | None:
 def _save(asked: Asked, opened: Opened, forms: Told, out: Path) -> None:
     """Write the program's state and the manifest, which comes last."""
     program, runs_here = opened.program, asked.to == "merged"
-    kept = {part: program.manifest[part] for part in ("train", "validation") if part in program.manifest}
+    kept: dict[str, Any] = {part: program.manifest[part] for part in ("train", "validation") if part in program.manifest}
     template = opened.renderer.tokenizer.chat_template
     manifest: dict[str, Any] = {
         "kind": "program" if runs_here else "export",
