@@ -45,6 +45,23 @@ def test_json_is_the_manifest(command, judge, tmp_path):
     assert told["parity"]["decisions"] == 4
 
 
+def test_an_export_that_decides_otherwise_is_a_gate_that_failed(command, judge, tmp_path, monkeypatch):
+    monkeypatch.setattr("utta.distill.export.parity.MEAN", 0.0)
+    done = command("export", judge, "--to", "merged", "--out", tmp_path / "out", "--rows", 1)
+    assert done.exit_code == 100 and (tmp_path / "out" / "manifest.json").is_file()
+    assert "does not decide as the program does (merged in_float32)" in sentence(done.stderr)
+
+
+def test_a_full_disk_is_one_sentence_and_leaves_nothing(judge, tmp_path):
+    """A limit on the size of files stands for a full disk: the adapter does not fit."""
+    arguments = ("export", judge, "--to", "peft", "--out", tmp_path / "out", "--rows", 1)
+    with start({"limit": 10_000}, *arguments, home=tmp_path / "home") as process:
+        shown, said = process.communicate(timeout=120)
+    assert process.returncode == 1 and shown == ""
+    assert "make room" in sentence(said)
+    assert {path.name for path in tmp_path.iterdir()} <= {"home"}
+
+
 def test_faults_are_one_sentence(command, judge, tmp_path):
     for arguments, said in (
         ((tmp_path / "nowhere", "--to", "peft", "--out", tmp_path / "out"), "is no program"),

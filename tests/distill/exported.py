@@ -1,5 +1,6 @@
 """A distilled judge made on the spot: the tiny model, random LoRA weights that change its answers, and level weights."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from utta.programs.evaluator import TeachingEvaluator
 from utta.programs.folder import save_program
 
 VALIDATION = grid(["eels", "foxes"], 3)
+LAYERS = ("q_proj", "v_proj", "down_proj")
 MERGES = [("t", "h"), ("th", "e"), ("Ġ", "t")]
 
 
@@ -35,9 +37,9 @@ def save_base(folder: Path) -> Located:
     return locate(str(folder))
 
 
-def save_judge(folder: Path, base: Located, **config: Any) -> Path:
-    """A program with an adapter for `base`; `config` changes what its adapter_config.json says."""
-    save_adapter(base, folder / "adapter", seed=1)
+def save_judge(folder: Path, base: Located, targets: Sequence[str] = LAYERS, **config: Any) -> Path:
+    """A program with an adapter on these layers of `base`; `config` changes what its adapter_config.json says."""
+    save_adapter(base, folder / "adapter", seed=1, targets=tuple(targets))
     write_json(
         folder / "adapter" / "adapter_config.json",
         read_json(folder / "adapter" / "adapter_config.json") | {"lora_alpha": 8} | config,

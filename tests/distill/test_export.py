@@ -12,8 +12,10 @@ from utta.core.files import read_json, sha256, write_json
 from utta.distill.export import gguf, ollama
 from utta.distill.export.llama import NOT_INSTALLED
 from utta.distill.export.merged import merge
+from utta.distill.export.parity import BOUNDS, out_of_bounds
 from utta.distill.export.plain import read_plain
-from utta.distill.export.run import ADAPTER, MODEL, NO_DATA, Asked, export
+from utta.distill.export.run import ADAPTER, MODEL, NO_DATA, NOT_WHOLE, Asked, export
+from utta.models.catalogue import locate
 from utta.models.engine import load_weights
 from utta.programs.folder import open_program
 from utta.programs.inputs import judge_inputs
@@ -134,8 +136,8 @@ def test_gguf_files_hold_the_weights(exported, tmp_path, judge, base):
 def test_llama_cpp_reads_the_model_as_the_program_does(exported):
     pytest.importorskip("llama_cpp", reason=NOT_INSTALLED)
     found = exported("gguf")["parity"]["forms"]["gguf model"]["llama.cpp"]
-    assert found["with_the_program_in_float32"]["same_level"] == DECISIONS
-    assert found["with_the_program_in_float32"]["largest_difference"] < 0.05
+    assert found["in_float32"]["same_level"] == DECISIONS
+    assert found["in_float32"]["largest_difference"] < 0.05
     assert found["prompts"] == {"n": DECISIONS, "same_tokens": DECISIONS, "same_template": True}
 
 
@@ -248,8 +250,57 @@ def test_decisions_can_be_read_without_utta(exported, judge, tmp_path, base):
 
 def test_without_its_data_an_export_says_that_it_was_not_checked(exported, judge, tmp_path):
     (judge / "validation.jsonl").rename(tmp_path / "moved.jsonl")
-    assert exported("peft")["parity"] == {"forms": {"adapter": NO_DATA}}
+    assert exported("peft")["parity"] == {"forms": {"adapter": NO_DATA}, "bounds": BOUNDS, "out_of_bounds": []}
     assert exported("merged", data=tmp_path / "moved.jsonl", rows=2)["parity"]["decisions"] == 4
+
+
+def test_what_is_more_than_rounding_is_named():
+    same = {"n": 96, "same_level": 92, "mean_difference": 0.06}
+    prompts = {"n": 96, "same_tokens": 96, "same_template": True}
+    good = {
+        "gguf model": {
+            "weights": {"missing": 0, "largest_difference": 5e-4},
+            "llama.cpp": {"in_float32": same, "with_the_program": {"same_level": 0}, "prompts": prompts},
+            "transformers": NO_DATA,
+        },
+        "modelfile": {"conversations": 4, "same_bytes": 4},
+    }
+    assert out_of_bounds(good) == []
+    for key, change, said in (
+        ("in_float32", same | {"same_level": 91}, "gguf model llama.cpp in_float32"),
+        ("in_float32", same | {"mean_difference": 0.11}, "gguf model llama.cpp in_float32"),
+        ("prompts", prompts | {"same_tokens": 95}, "gguf model llama.cpp prompts"),
+        ("prompts", prompts | {"same_template": False}, "gguf model llama.cpp prompts"),
+    ):
+        llama = good["gguf model"]["llama.cpp"] | {key: change}
+        assert out_of_bounds(good | {"gguf model": {"llama.cpp": llama}}) == [said]
+    for weights in ({"missing": 1, "largest_difference": 0.0}, {"missing": 0, "largest_difference": 0.01}):
+        assert out_of_bounds({"gguf adapter": {"weights": weights}}) == ["gguf adapter weights"]
+    assert out_of_bounds({"modelfile": {"conversations": 4, "same_bytes": 3}}) == ["modelfile"]
+    few = {"n": 4, "same_level": 3, "mean_difference": 0.0}
+    assert out_of_bounds({"adapter": {"in_float32": few}}) == []  # one may differ
+
+
+def test_of_phi3_the_adapter_is_written_and_no_modelfile(tmp_path):
+    from transformers import Phi3Config, Phi3ForCausalLM
+
+    tokenizer = smollm_tokenizer()
+    with torch.random.fork_rng():
+        torch.manual_seed(3)
+        config = Phi3Config(
+            vocab_size=len(tokenizer), hidden_size=64, intermediate_size=128, num_hidden_layers=2, num_attention_heads=4,
+            pad_token_id=2, bos_token_id=1, eos_token_id=2, initializer_range=0.3,
+        )  # fmt: skip
+        Phi3ForCausalLM(config).to(torch.bfloat16).save_pretrained(tmp_path / "phi")
+    tokenizer.save_pretrained(tmp_path / "phi")
+    judge = save_judge(tmp_path / "judge", locate(str(tmp_path / "phi")), targets=["qkv_proj", "down_proj"])
+    forms = export(Asked(judge, "gguf", tmp_path / "gguf"))["parity"]["forms"]
+    assert forms["gguf adapter"]["weights"]["missing"] == 0 and forms["gguf model"] == NOT_WHOLE
+    assert not (tmp_path / "gguf" / MODEL).exists()
+    peft = export(Asked(judge, "peft", tmp_path / "peft"))["parity"]["forms"]["adapter"]
+    assert peft["with_the_program"]["same_level"] == DECISIONS
+    with pytest.raises(UttaError, match="'phi3' cannot be exported for Ollama"):
+        export(Asked(judge, "ollama", tmp_path / "ollama"))
 
 
 def test_faults_leave_nothing_behind(judge, tmp_path, base):

@@ -25,13 +25,15 @@ def export(program: Path, to: str, out: Path, data: Path | None, rows: int, as_j
     gguf     the adapter and the merged model for llama.cpp
     ollama   the same with a Modelfile
 
-    Every export is loaded again and compared with the program; manifest.json holds the figures, decisions.json says how
-    another server reads the levels. llama.cpp is asked where llama-cpp-python is installed (pip install 'utta[gguf]').
+    Every export is loaded again and compared with the program; manifest.json holds the figures, and the exit code is 100
+    where the difference is more than rounding. decisions.json says how another server reads the levels. llama.cpp is asked
+    where llama-cpp-python is installed (pip install 'utta[gguf]').
 
     \b
     Example:
       utta export runs/judge --to merged --out exports/judge
     """
+    from utta.core.errors import GateFailed
     from utta.distill.export.run import Asked
     from utta.distill.export.run import export as run
 
@@ -40,16 +42,21 @@ def export(program: Path, to: str, out: Path, data: Path | None, rows: int, as_j
         import json
 
         click.echo(json.dumps(manifest, indent=2))
-        return
-    click.echo(f"{out} holds {', '.join(manifest['files'])}, manifest.json")
-    if note := manifest["base"].get("note"):
-        click.echo(note)
-    _print_figures(manifest["parity"])
+    else:
+        click.echo(f"{out} holds {', '.join(manifest['files'])}, manifest.json")
+        if note := manifest["base"].get("note"):
+            click.echo(note)
+        _print_figures(manifest["parity"])
+    if beyond := manifest["parity"]["out_of_bounds"]:
+        raise GateFailed(
+            f"{out} was written but does not decide as the program does ({', '.join(beyond)}); see its manifest.json before "
+            "you use it."
+        )
 
 
 def _print_figures(parity: dict[str, Any]) -> None:
     for name, found in parity.items():
-        if name != "forms":
+        if name not in ("forms", "out_of_bounds"):
             click.echo(f"{name.replace('_', ' '):22}{_brief(found)}")
     for form, found in parity["forms"].items():
         for name, figures in found.items() if isinstance(found, dict) else [("", found)]:

@@ -21,6 +21,7 @@ from utta.distill.export.plain import PlainLora
 Tensors = dict[str, NDArray[Any]]
 # How a tokenizer cuts text into pieces, as tokenizers' JSON says it and as llama.cpp calls it.
 CUTS = {("Digits", "ByteLevel"): "smollm", ("ByteLevel",): "gpt-2"}
+WHOLE = ("llama",)  # kinds of models that are written whole
 ARCHITECTURES = {"llama": "LLAMA", "phi3": "PHI3"}
 
 
@@ -45,11 +46,11 @@ def write_model(model: Any, tokenizer: Any, name: str, out: Path) -> Tensors:
     """Write a merged model (float32) in f16 with its tokenizer; returns the tensors by their GGUF names."""
     from gguf import GGUFWriter
 
-    config = model.config
-    if config.model_type != "llama" or (rope := config.rope_parameters).get("rope_type", "default") != "default":
+    config, rope = model.config, model.config.rope_parameters
+    if (kind := rope.get("rope_type", "default")) != "default":
         raise UttaError(
-            f"A whole model of the kind {config.model_type!r} cannot be written as GGUF here; export it with --to merged "
-            "and convert that folder with llama.cpp."
+            f"A model with positions of the kind {kind!r} cannot be written as GGUF here; export it with --to merged and "
+            "convert that folder with llama.cpp."
         )
     tied = {"lm_head.weight"} if config.tie_word_embeddings else set()
     tensors: Tensors = {}

@@ -14,10 +14,13 @@ from utta.models.render import common_prefix
 NOT_INSTALLED = "not checked: llama-cpp-python is not installed"
 
 
-def check(reference: Reference, tokenizer: Any, model: Path, adapter: Path | None = None) -> dict[str, Any] | str:
-    """What llama.cpp says with a model's GGUF file, and an adapter's over it, against the program; or why not."""
-    if find_spec("llama_cpp") is None:
-        return NOT_INSTALLED
+def installed() -> bool:
+    """Whether llama.cpp can be asked here."""
+    return find_spec("llama_cpp") is not None
+
+
+def check(reference: Reference, tokenizer: Any, model: Path, adapter: Path | None = None) -> dict[str, Any]:
+    """What llama.cpp says with a model's GGUF file, and an adapter's over it, against the program."""
     from llama_cpp import Llama, __version__
 
     prompts = [(prompt, codes) for row in reference.rows for prompt, codes in zip(row.prompts, row.codes, strict=True)]
@@ -39,7 +42,7 @@ def check(reference: Reference, tokenizer: Any, model: Path, adapter: Path | Non
     return {
         "loaded_by": f"llama-cpp-python {__version__}",
         "with_the_program": reference.compare(logs, reference.as_run),
-        "with_the_program_in_float32": reference.compare(logs, reference.exact),
+        "in_float32": reference.compare(logs, reference.exact),
         "prompts": {
             "n": len(prompts),
             "same_tokens": sum(a == b for a, (b, _) in zip(tokens, prompts, strict=True)),

@@ -18,7 +18,6 @@ import torch
 from numpy.typing import NDArray
 
 from metrics.levels import apply_weights
-from utta.core.errors import UttaError
 from utta.core.files import sha256
 from utta.distill.rows import render
 from utta.evaluate.open import read, unchanged
@@ -29,6 +28,12 @@ from utta.models.render import DecisionRow, Renderer
 from utta.programs.evaluator import THREADS
 from utta.programs.folder import Program
 from utta.records.review import Review
+
+# What an export may differ by: 8-bit activations over 4-bit weights (llama.cpp) stay within it, a fault does not.
+LEVELS = 0.95  # the least share of decisions with the level that the program has in float32; one may always differ
+MEAN = 0.1  # the largest mean difference from the program in float32
+WEIGHT = 1e-3  # the largest difference of a weight, as a share of the largest of its tensor (f16 rounds by 5e-4)
+BOUNDS = {"same_level_in_float32": LEVELS, "mean_difference_in_float32": MEAN, "weight_difference": WEIGHT}
 
 Logs = list[NDArray[np.float64]]  # per decision the log-probabilities of its levels
 
@@ -157,13 +162,37 @@ def check_folder(reference: Reference, located: Located, folder: Path, adapter: 
     }
 
 
-def renderer_of(located: Located) -> Renderer:
-    """The renderer of a model that need not be loaded."""
+def out_of_bounds(forms: dict[str, Any], form: str = "") -> list[str]:
+    """The checks whose figures are worse than the bounds above allow, as names like "gguf model llama.cpp in_float32"."""
+    found = []
+    for name, value in forms.items():
+        if not isinstance(value, dict):
+            continue
+        where = f"{form} {name}".strip()
+        match name:
+            case "in_float32":
+                allowed = max(1, (1 - LEVELS) * value["n"])
+                bad = value["n"] - value["same_level"] > allowed or value["mean_difference"] > MEAN
+            case "prompts":
+                bad = value["same_tokens"] < value["n"] or not value["same_template"]
+            case "weights":
+                bad = value["missing"] > 0 or value["largest_difference"] > WEIGHT
+            case "modelfile":
+                bad = value["same_bytes"] < value["conversations"]
+            case _:
+                bad = False
+                found += out_of_bounds(value, where)
+        found += [where] if bad else []
+    return found
+
+
+def renderer_of(located: Located) -> tuple[Any, Renderer]:
+    """The configuration and the renderer of a model that need not be loaded."""
     from transformers import AutoConfig, AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(located.folder, local_files_only=True)
     config = AutoConfig.from_pretrained(located.folder, local_files_only=True)
-    return Renderer(tokenizer, located.name, most_tokens(config))
+    return config, Renderer(tokenizer, located.name, most_tokens(config))
 
 
 def check_model_file(reference: Reference, path: Path) -> dict[str, Any]:
@@ -179,15 +208,3 @@ def check_model_file(reference: Reference, path: Path) -> dict[str, Any]:
         )
     logs = read_rows(model.eval(), reference.rows)
     return {"loaded_by": "transformers", "in_float32": reference.compare(logs, reference.exact)}
-
-
-def refuse_other_base(adapter: Path, located: Located) -> None:
-    """`UttaError` when the adapter was made for other weights than these."""
-    from utta.core.files import read_json
-
-    made_for = read_json(adapter / "base.json")
-    if made_for["fingerprint"] != located.fingerprint:
-        raise UttaError(
-            f"The adapter {adapter} was trained on {made_for['name']} ({made_for['fingerprint']}), and the model here is "
-            f"{located.fingerprint}; fetch the right one first."
-        )

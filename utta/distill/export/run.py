@@ -17,17 +17,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
+
 from utta.core.errors import UttaError
 from utta.core.files import read_json, replacing, sha256, write_json
 from utta.distill.export import gguf, llama, ollama
 from utta.distill.export.decisions import reading
 from utta.distill.export.merged import copy_tokenizer, merge, write_merged
 from utta.distill.export.parity import (
+    BOUNDS,
     Reference,
     check_folder,
     check_model_file,
+    out_of_bounds,
     reference,
-    refuse_other_base,
     renderer_of,
 )
 from utta.distill.export.plain import read_plain, write_peft
@@ -36,6 +39,7 @@ from utta.models.render import Renderer
 from utta.programs.folder import HERE, Program, open_program, save_program
 
 MODEL, ADAPTER, BASE = "model-f16.gguf", "adapter-f16.gguf", "base.gguf"
+NOT_WHOLE = "not written: of this kind only the adapter is; export --to merged and convert that folder with llama.cpp"
 NO_DATA = "not checked: the program's own data is not here; name reviews with --data"
 
 
@@ -57,6 +61,7 @@ class Opened:
     program: Program
     located: Located
     adapter: Path
+    config: Any
     renderer: Renderer
     reference: Reference | None
 
@@ -74,7 +79,7 @@ def export(asked: Asked) -> dict[str, Any]:
     opened = _open(asked)
     with replacing(asked.out) as made:
         made.mkdir()
-        forms = WRITERS[asked.to](opened, made)
+        forms = _write(opened, asked, made)
         copy_tokenizer(opened.located.folder, made)
         write_json(made / "decisions.json", reading(opened.program, opened.renderer))
         _save(asked, opened, forms, made)
@@ -86,16 +91,36 @@ def _open(asked: Asked) -> Opened:
     if (adapter := program.adapter) is None:
         raise UttaError(f"{asked.program} has no weights of its own to export; make some with 'utta distill'.")
     located = locate(program.model_name)
-    refuse_other_base(adapter, located)
+    _refuse_other_base(adapter, located)
     if asked.to != "merged":
         read_plain(adapter)  # refused before anything takes time
-    return Opened(program, located, adapter, renderer_of(located), reference(program, located, asked.data, asked.rows))
+    config, renderer = renderer_of(located)
+    return Opened(program, located, adapter, config, renderer, reference(program, located, asked.data, asked.rows))
+
+
+def _refuse_other_base(adapter: Path, located: Located) -> None:
+    """`UttaError` when the adapter was made for other weights than these."""
+    made_for = read_json(adapter / "base.json")
+    if made_for["fingerprint"] != located.fingerprint:
+        raise UttaError(
+            f"The adapter {adapter} was trained on {made_for['name']} ({made_for['fingerprint']}), and the model here is "
+            f"{located.fingerprint}; fetch the right one first."
+        )
+
+
+def _write(opened: Opened, asked: Asked, out: Path) -> Told:
+    """Write and check the form that was asked for."""
+    try:
+        return WRITERS[asked.to](opened, out)
+    except SafetensorError as error:  # its own kind, also for a full disk
+        raise UttaError(
+            f"The weights could not be written to {asked.out} ({error}); make room and try again."
+        ) from None
 
 
 def _peft(opened: Opened, out: Path) -> Told:
     lora = read_plain(opened.adapter)
-    layers = read_json(opened.located.folder / "config.json")["num_hidden_layers"]
-    write_peft(lora, base_of(opened.located)["id"], layers, out)
+    write_peft(lora, base_of(opened.located)["id"], opened.config.num_hidden_layers, out)
     copy_tokenizer(opened.located.folder, out)
     if opened.reference is None:
         return {"adapter": NO_DATA}
@@ -108,40 +133,47 @@ def _merged(opened: Opened, out: Path) -> Told:
 
 
 def _gguf(opened: Opened, out: Path) -> Told:
-    model, lora = merge(opened.located, opened.adapter), read_plain(opened.adapter)
-    config, tokenizer = model.config, opened.renderer.tokenizer
+    lora, tokenizer = read_plain(opened.adapter), opened.renderer.tokenizer
+    config = opened.config
     gguf.write_adapter(lora, config, out / ADAPTER)
     factors = {f"{layer}.weight.lora_a": down for layer, (down, _) in lora.factors.items()}
     factors |= {f"{layer}.weight.lora_b": up for layer, (_, up) in lora.factors.items()}
-    gguf.write_model(model, tokenizer, f"{opened.located.name} judge", out / MODEL)
-    weights = {name: weight for name, weight in model.state_dict().items() if not _is_tied(name, config)}
-    written = {
-        "gguf adapter": gguf.read_back(out / ADAPTER, factors, config),
-        "gguf model": gguf.read_back(out / MODEL, weights, config),
+    adapter: Told = {"weights": gguf.read_back(out / ADAPTER, factors, config)}
+    adapter["llama.cpp"] = _with_llama(opened, None, out / ADAPTER)
+    if config.model_type not in gguf.WHOLE:
+        return {"gguf adapter": adapter, "gguf model": NOT_WHOLE}
+    merged = merge(opened.located, opened.adapter)
+    gguf.write_model(merged, tokenizer, f"{opened.located.name} judge", out / MODEL)
+    weights = {
+        name: weight
+        for name, weight in merged.state_dict().items()
+        if not (config.tie_word_embeddings and name == "lm_head.weight")
     }
-    del model, weights
-    return _check_files(opened, out, written)
+    model: Told = {"weights": gguf.read_back(out / MODEL, weights, config)}
+    del merged, weights
+    model["transformers"] = check_model_file(opened.reference, out / MODEL) if opened.reference else NO_DATA
+    model["llama.cpp"] = _with_llama(opened, out / MODEL)
+    return {"gguf adapter": adapter, "gguf model": model}
 
 
-def _check_files(opened: Opened, out: Path, written: dict[str, dict[str, Any]]) -> Told:
-    told: Told = {form: {"weights": found} for form, found in written.items()}
-    if (compared := opened.reference) is None:
-        return {form: found | {"answers": NO_DATA} for form, found in told.items()}
-    tokenizer = opened.renderer.tokenizer
-    told["gguf model"]["transformers"] = check_model_file(compared, out / MODEL)
-    told["gguf model"]["llama.cpp"] = llama.check(compared, tokenizer, out / MODEL)
-    base = base_file(opened.located)
-    told["gguf adapter"]["llama.cpp"] = (
-        llama.check(compared, tokenizer, base, out / ADAPTER)
-        if base
-        else "not checked: the catalogue has no GGUF file of the base model"
-    )
-    return told
+def _with_llama(opened: Opened, model: Path | None, adapter: Path | None = None) -> Told | str:
+    """What llama.cpp says with a model's file, by default the base's own, and an adapter over it; or why not."""
+    if opened.reference is None:
+        return NO_DATA
+    if not llama.installed():
+        return llama.NOT_INSTALLED
+    if (model := model or base_file(opened.located)) is None:
+        return "not checked: the catalogue has no GGUF file of the base model"
+    return llama.check(opened.reference, opened.renderer.tokenizer, model, adapter)
 
 
 def _ollama(opened: Opened, out: Path) -> Told:
     tokenizer, context = opened.renderer.tokenizer, opened.renderer.max_tokens
     ollama.pieces(tokenizer)  # refused before anything takes time
+    if opened.config.model_type not in gguf.WHOLE:
+        raise UttaError(
+            f"A model of the kind {opened.config.model_type!r} cannot be exported for Ollama; use --to merged."
+        )
     told = _gguf(opened, out)
     ollama.write_modelfile(out / "Modelfile", MODEL, None, tokenizer, context)
     if base := base_file(opened.located):
@@ -159,10 +191,6 @@ def _check_template(opened: Opened) -> Told:
     theirs = [tokenizer.apply_chat_template(talk, tokenize=False, add_generation_prompt=True) for talk in talks]
     same = sum(a == b for a, b in zip(ours, theirs, strict=True))
     return {"conversations": len(talks), "same_bytes": same, "ollama": "not checked: Ollama was not run"}
-
-
-def _is_tied(name: str, config: Any) -> bool:
-    return bool(config.tie_word_embeddings) and name == "lm_head.weight"
 
 
 WRITERS: dict[str, Callable[[Opened, Path], Told]] = {
@@ -203,7 +231,9 @@ def base_file(located: Located) -> Path | None:
 def _save(asked: Asked, opened: Opened, forms: Told, out: Path) -> None:
     """Write the program's state and the manifest, which comes last."""
     program, runs_here = opened.program, asked.to == "merged"
-    kept: dict[str, Any] = {part: program.manifest[part] for part in ("train", "validation") if part in program.manifest}
+    kept: dict[str, Any] = {
+        part: program.manifest[part] for part in ("train", "validation") if part in program.manifest
+    }
     template = opened.renderer.tokenizer.chat_template
     manifest: dict[str, Any] = {
         "kind": "program" if runs_here else "export",
@@ -213,7 +243,8 @@ def _save(asked: Asked, opened: Opened, forms: Told, out: Path) -> None:
         "exported_from": {"program": str(asked.program), "adapter": program.manifest.get("adapter")},
         **kept,
         "chat_template_sha256": hashlib.sha256(template.encode()).hexdigest(),
-        "parity": (opened.reference.about() if opened.reference else {}) | {"forms": forms},
+        "parity": (opened.reference.about() if opened.reference else {})
+        | {"forms": forms, "bounds": BOUNDS, "out_of_bounds": out_of_bounds(forms)},
     }
     save_program(out, program.module, manifest, program.rubric)
     files = {path.name: sha256(path) for path in sorted(out.iterdir()) if path.name != "manifest.json"}
