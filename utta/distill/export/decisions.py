@@ -14,9 +14,10 @@ from utta.models.render import CODES, DecisionRow, Renderer
 from utta.programs.folder import Program
 
 HOW = (
-    "Take the tokenizer's control tokens out of the inputs; leave out the line of an input that is empty. For each criterion "
-    "ask for the next token after prompt + then, raw. Level: the largest probability of a code's token times the level's "
-    "weight; the probabilities among the codes sum to 1."
+    "Take the tokenizer's control tokens out of the inputs, and words to the judge out of the response, as UTTA does; leave "
+    "out the line of an input that is empty. For each criterion ask for the next token after prompt + then, raw. The level "
+    "is the one with the largest probability of its code's token times its weight; the probabilities among a criterion's "
+    "codes are made to sum to 1."
 )
 
 

@@ -28,15 +28,13 @@ def merge(located: Located, adapter: Path) -> Any:
         raise UttaError(f"The adapter {adapter} cannot be merged ({error}); train it anew.") from None
 
 
-def write_merged(model: Any, tokenizer: Path, out: Path) -> None:
-    """Write the model, which is cast to bf16, and the tokenizer of the folder `tokenizer` to `out`."""
+def write_merged(model: Any, out: Path) -> None:
+    """Write the model to the folder `out`; it is cast to bf16."""
     model.to(torch.bfloat16).save_pretrained(out)
-    copy_tokenizer(tokenizer, out)
 
 
 def copy_tokenizer(folder: Path, out: Path) -> None:
     """Copy a model's tokenizer and chat template, byte by byte."""
-    out.mkdir(parents=True, exist_ok=True)
     for name in TOKENIZER:
         if (folder / name).is_file():
             shutil.copyfile(folder / name, out / name)

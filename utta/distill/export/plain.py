@@ -96,7 +96,6 @@ def write_peft(lora: PlainLora, base: str, layers: int, out: Path) -> None:
         for name, pair in lora.factors.items()
         for part, factor in zip(FACTORS, pair, strict=True)
     }
-    out.mkdir(parents=True, exist_ok=True)
     save_file(tensors, out / "adapter_model.safetensors", metadata={"format": "pt"})
     adapted = sorted({int(part) for name in lora.factors for part in name.split(".") if part.isdigit()})
     config = {

@@ -79,8 +79,8 @@ def export(asked: Asked) -> dict[str, Any]:
     opened = _open(asked)
     with replacing(asked.out) as made:
         made.mkdir()
-        forms = _write(opened, asked, made)
         copy_tokenizer(opened.located.folder, made)
+        forms = _write(opened, asked, made)
         write_json(made / "decisions.json", reading(opened.program, opened.renderer))
         _save(asked, opened, forms, made)
         return read_json(made / "manifest.json")
@@ -121,14 +121,13 @@ def _write(opened: Opened, asked: Asked, out: Path) -> Told:
 def _peft(opened: Opened, out: Path) -> Told:
     lora = read_plain(opened.adapter)
     write_peft(lora, base_of(opened.located)["id"], opened.config.num_hidden_layers, out)
-    copy_tokenizer(opened.located.folder, out)
     if opened.reference is None:
         return {"adapter": NO_DATA}
     return {"adapter": check_folder(opened.reference, opened.located, opened.located.folder, out)}
 
 
 def _merged(opened: Opened, out: Path) -> Told:
-    write_merged(merge(opened.located, opened.adapter), opened.located.folder, out)
+    write_merged(merge(opened.located, opened.adapter), out)
     return {"merged": check_folder(opened.reference, opened.located, out) if opened.reference else NO_DATA}
 
 
