@@ -1,6 +1,7 @@
 """`utta export` from the command line, on a judge of random weights."""
 
 import json
+import shutil
 import signal
 
 import pytest
@@ -35,6 +36,19 @@ def test_an_export_prints_its_figures_and_runs(command, judge, tmp_path):
     run = command("evaluate", out, "--data", data, "--rubric", rubric, "--out", tmp_path / "run", "--json")
     assert run.exit_code == 0, run.stderr
     assert json.loads(run.stdout)["counts"]["scored"] == n
+
+
+def test_without_data_it_says_so(command, judge, tmp_path):
+    alone = tmp_path / "alone"
+    shutil.copytree(judge, alone)
+    manifest = json.loads((alone / "manifest.json").read_text(encoding="utf-8"))
+    del manifest["validation"]
+    (alone / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    done = command("export", alone, "--to", "peft", "--out", tmp_path / "peft")
+    assert done.exit_code == 0, done.stderr
+    assert done.stdout.endswith(
+        "\nadapter: not checked: the program's own data is not here; name reviews with --data\n"
+    )
 
 
 def test_json_is_the_manifest(command, judge, tmp_path):

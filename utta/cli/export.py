@@ -46,7 +46,12 @@ def export(program: Path, to: str, out: Path, data: Path | None, rows: int, as_j
         click.echo(f"{out} holds {', '.join(manifest['files'])}, manifest.json")
         if note := manifest["base"].get("note"):
             click.echo(note)
-        _print_figures(manifest["parity"])
+        parity = manifest["parity"]
+        for name in ("data", "utta_runs_in", "rounding"):
+            if name in parity:
+                _print_figures(parity[name], name)
+        for form, found in parity["forms"].items():
+            _print_figures(found, form)
     if beyond := manifest["parity"]["out_of_bounds"]:
         raise GateFailed(
             f"{out} was written but does not decide as the program does ({', '.join(beyond)}); see its manifest.json before "
@@ -54,15 +59,13 @@ def export(program: Path, to: str, out: Path, data: Path | None, rows: int, as_j
         )
 
 
-def _print_figures(parity: dict[str, Any]) -> None:
-    for name, found in parity.items():
-        if name not in ("forms", "out_of_bounds"):
-            click.echo(f"{name.replace('_', ' '):22}{_brief(found)}")
-    for form, found in parity["forms"].items():
-        for name, figures in found.items() if isinstance(found, dict) else [("", found)]:
-            inner = figures if isinstance(figures, dict) else {"": figures}
-            for part, value in inner.items() if any(isinstance(v, dict) for v in inner.values()) else [("", inner)]:
-                click.echo(f"{' '.join(filter(None, (form, name, part))).replace('_', ' ')}: {_brief(value)}")
+def _print_figures(found: Any, name: str) -> None:
+    """A line for each comparison, named by where it stands."""
+    if isinstance(found, dict) and any(isinstance(inner, dict) for inner in found.values()):
+        for part, inner in found.items():
+            _print_figures(inner, f"{name} {part}")
+    else:
+        click.echo(f"{name.replace('_', ' ')}: {_brief(found)}")
 
 
 def _brief(value: Any) -> str:
