@@ -76,7 +76,13 @@ def save_tiny(folder: Path) -> None:
     tokenizer.save_pretrained(folder)
 
 
-def save_adapter(located: Any, folder: Path, seed: int, made_for: str = "") -> Path:
+def save_adapter(
+    located: Any,
+    folder: Path,
+    seed: int,
+    made_for: str = "",
+    targets: tuple[str, ...] = ("q_proj", "v_proj", "down_proj"),
+) -> Path:
     """An untrained adapter for a model, whose random weights change every answer."""
     import torch
     from peft import LoraConfig, get_peft_model
@@ -84,10 +90,9 @@ def save_adapter(located: Any, folder: Path, seed: int, made_for: str = "") -> P
     from utta.core.files import write_json
     from utta.models.engine import load_weights
 
-    targets = ["q_proj", "v_proj", "down_proj"]
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        config = LoraConfig(r=4, lora_alpha=64, target_modules=targets, init_lora_weights=False)
+        config = LoraConfig(r=4, lora_alpha=64, target_modules=list(targets), init_lora_weights=False)
         get_peft_model(load_weights(located, torch.float32), config).save_pretrained(folder)
     write_json(folder / "base.json", {"name": located.name, "fingerprint": made_for or located.fingerprint})
     return folder

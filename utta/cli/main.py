@@ -17,6 +17,7 @@ COMMANDS = {
     "models": ("utta.cli.models", "List, fetch and describe the models that run on this machine."),
     "optimize": ("utta.cli.optimize", "Better prompts: choose demonstrations and calibrate a program."),
     "distill": ("utta.cli.distill", "Better weights: train an adapter from expert labels."),
+    "export": ("utta.cli.export", "Give a distilled judge to other servers: LoRA, merged, GGUF, Ollama."),
     "evaluate": ("utta.cli.evaluate", "Hold a program against expert labels."),
     "report": ("utta.cli.report", "Show what a run found, or two runs side by side."),
     "show": ("utta.cli.show", "Show a program, a run or one record."),

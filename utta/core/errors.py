@@ -16,7 +16,7 @@ class UttaError(Exception):
 
 
 class GateFailed(UttaError):
-    """A `--gate` condition did not hold."""
+    """A `--gate` condition did not hold, or an export decides otherwise than its program."""
 
     exit_code = EXIT_GATE
 

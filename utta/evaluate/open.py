@@ -13,6 +13,7 @@ from pathlib import Path
 
 from signatures.rubric import Rubric
 from utta.core.errors import UttaError
+from utta.core.files import sha256
 from utta.programs.folder import UNOPTIMISED, Program, open_program
 from utta.records.read import ReadResult, put_aside_note, read_reviews, scan_reviews
 from utta.records.record import Purpose
@@ -118,6 +119,15 @@ def labelled(reviews: Sequence[Review], rubric: Rubric, path: Path) -> list[Revi
 def with_labels(reviews: Sequence[Review], rubric: Rubric) -> list[Review]:
     """The reviews that have a label on one of the rubric's criteria."""
     return [r for r in reviews if any(c.id in r.levels for c in rubric.criteria)]
+
+
+def unchanged(program: Program, part: str) -> Path | None:
+    """The file of that part that the program was made from, if it is still there and the same."""
+    if kept := program.manifest.get(part):
+        path = Path(kept["file"])
+        if path.is_file() and sha256(path) == kept["sha256"]:
+            return path
+    return None
 
 
 def refuse_leak(train: Sequence[Review], held_out: Sequence[Review], files: tuple[Path, Path]) -> None:

@@ -21,7 +21,7 @@ from utta.evaluate.answers import Answers, by_decision
 from utta.evaluate.edge_cases import edge_cases, swapped
 from utta.evaluate.gates import judge_gates, parse_gate
 from utta.evaluate.learning import learning_curve
-from utta.evaluate.open import open_on, read, refuse_leak, with_labels
+from utta.evaluate.open import open_on, read, refuse_leak, unchanged, with_labels
 from utta.evaluate.predict import predict, read_predictions
 from utta.evaluate.results import comparison, figures
 from utta.evaluate.reviewers import reviewers
@@ -144,20 +144,11 @@ def _training_reviews(
     if path := asked.baseline_train:
         train = read(path, program.rubric, "train").reviews
         refuse_leak(train, held_out, (path, asked.data))
-    elif path := _unchanged(program, "train"):
+    elif path := unchanged(program, "train"):
         train = read(path, program.rubric, "train").reviews
     else:
         return None
     return train, {"file": str(path), "sha256": sha256(path)}
-
-
-def _unchanged(program: Program, part: str) -> Path | None:
-    """The file of that part that the program was made from, if it is still there and the same."""
-    if kept := program.manifest.get(part):
-        path = Path(kept["file"])
-        if path.is_file() and sha256(path) == kept["sha256"]:
-            return path
-    return None
 
 
 def seen_problems(program: Program, problems: set[str]) -> dict[str, int]:
@@ -165,7 +156,7 @@ def seen_problems(program: Program, problems: set[str]) -> dict[str, int]:
     left out."""
     shared: dict[str, int] = {}
     for part in ("train", "validation"):
-        if path := _unchanged(program, part):
+        if path := unchanged(program, part):
             there = {item.cluster for item in scan_reviews(path) if isinstance(item, Review)}
             seen = there & problems
             shared |= {part: len(seen)} if seen else {}

