@@ -39,7 +39,7 @@ from utta.cli import options
     default=1,
     type=options.Count,
     show_default=True,
-    help="Conversations per step, with all their responses.",
+    help="Conversations per step and process, with all their responses.",
 )
 @click.option(
     "--balance",
@@ -85,6 +85,10 @@ def distill(
     Example:
       utta data split data/samples/reviews.jsonl --out split
       utta distill evaluator --train split/train.jsonl --val split/validation.jsonl --out runs/judge --dry-run
+
+    \b
+    On several GPUs, or with --cpu on several processors, a process on each (data/accelerate/ has configurations):
+      accelerate launch --num_processes 2 -m utta.cli.main distill evaluator --train … --val … --out runs/judge
     """
     from utta.distill.recipe import Recipe
     from utta.distill.run import Asked
@@ -108,6 +112,8 @@ def distill(
         _print_plan(plan(asked), as_json)
         return
     manifest = run(asked)
+    if manifest is None:  # one of several processes, and not the one that speaks
+        return
     if as_json:
         _print_json(manifest)
     else:

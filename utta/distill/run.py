@@ -6,17 +6,20 @@
     out/program.json, rubric.yaml, adapter/, manifest.json     the finished program
 
 Training sees the training file alone; validation chooses the epoch and fits the level weights; no test data comes near.
+Under `accelerate launch` all processes train; the first one alone claims the folder, calibrates and saves.
 """
 
 import shutil
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from utta.core.errors import UttaError
+from utta.core.errors import EXIT_ERROR, UttaError
 from utta.core.files import read_json, sha256
 from utta.core.runs import claim
+from utta.distill.processes import processes
 from utta.distill.recipe import Recipe
 from utta.evaluate.answers import by_decision
 from utta.evaluate.calibrate import calibrate
@@ -75,22 +78,40 @@ def prepare(asked: Asked) -> Prepared:
         "validation": {"file": str(asked.validation), "sha256": sha256(asked.validation)},
         "recipe": asdict(asked.recipe),
     }
+    if (count := processes().num_processes) > 1:
+        config["processes"] = count  # other batches, so another training
     withheld = {"train": found.withheld, "validation": held_out.withheld}
     return Prepared(program, located, train, validation, config, withheld)
 
 
-def distill(asked: Asked) -> dict[str, Any]:
-    """Train, calibrate and save; returns the manifest. Goes on where an interrupted call with the same request was."""
+def distill(asked: Asked) -> dict[str, Any] | None:
+    """Train, calibrate and save; returns the manifest, and None in every process but the first. Goes on where an
+    interrupted call with the same request was."""
     from utta.distill.training import train
 
-    prepared = prepare(asked)
-    if (asked.out / "manifest.json").is_file():
-        claim(asked.out, prepared.config)
-        return read_json(asked.out / "manifest.json")
-    claim(asked.out, prepared.config)
-    history = train(
-        asked.out, asked.recipe, prepared.program.module, prepared.located, prepared.train, prepared.validation
-    )
+    among = processes()
+    try:
+        prepared = prepare(asked)
+        with among.main_process_first():
+            claim(asked.out, prepared.config)
+            finished = (asked.out / "manifest.json").is_file()
+        if not finished:
+            module = prepared.program.module
+            history = train(asked.out, asked.recipe, module, prepared.located, prepared.train, prepared.validation)
+    except UttaError:
+        if among.is_main_process:
+            raise
+        sys.exit(EXIT_ERROR)  # the first process meets the same fault, and once is enough to say it
+    among.wait_for_everyone()
+    if not among.is_main_process:
+        return None
+    if not finished:
+        _finish(asked, prepared, history)
+    return read_json(asked.out / "manifest.json")
+
+
+def _finish(asked: Asked, prepared: Prepared, history: list[dict[str, Any]]) -> None:
+    """Make the program of the best adapter: calibrate it and save it."""
     adapter = asked.out / "adapter"
     if not adapter.is_dir():
         shutil.copytree(asked.out / "best", asked.out / ".adapter", dirs_exist_ok=True)
@@ -114,7 +135,6 @@ def distill(asked: Asked) -> dict[str, Any]:
     save_program(asked.out, program.module, manifest, program.rubric)
     for rest in ("checkpoints", "best"):
         shutil.rmtree(asked.out / rest, ignore_errors=True)
-    return read_json(asked.out / "manifest.json")
 
 
 def _part(prepared: Prepared, name: str, used: Sequence[Review]) -> dict[str, Any]:
