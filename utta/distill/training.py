@@ -230,14 +230,15 @@ class _Keeper(TrainerCallback):
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
         model.eval()
-        judged = judge_items(model, self.rubric, self.held_out, args.bf16, self.trainer.frozen)
+        wrapped = self.trainer.model_wrapped
+        judged = judge_items(wrapped, self.rubric, self.held_out, args.bf16, self.trainer.frozen)
         figures = agreed(validation_figures(judged))
         model.train()
         epoch = round(state.epoch)
         entry = {"epoch": epoch, "seconds": round(self.before + time.monotonic() - self.begun, 1), **figures}
         self.history = [e for e in self.history if e["epoch"] < epoch] + [entry]
         if self._stale() == 0:
-            weights = self.trainer.accelerator.get_state_dict(self.trainer.model_wrapped)  # of all processes
+            weights = self.trainer.accelerator.get_state_dict(wrapped)  # of all processes
             if state.is_world_process_zero:
                 self._keep(model, weights)
         if state.is_world_process_zero:
