@@ -97,7 +97,9 @@ def test_the_configurations_are_read_by_accelerate():
         path = str(CONFIGURATIONS / f"{name}.yaml")
         assert {*config.fsdp_config, *config.deepspeed_config} <= set(known), name
         several = ["--num_machines", "2", "--machine_rank", "1", "--main_process_ip", "10.0.0.1"]
-        arguments = launch_command_parser().parse_args(["--config_file", path, *several, "--num_processes", "8", "x.py"])
+        arguments = launch_command_parser().parse_args(
+            ["--config_file", path, *several, "--num_processes", "8", "x.py"]
+        )
         asked, _, _ = _validate_launch_command(arguments)
         assert (asked.num_processes, asked.num_machines, asked.machine_rank) == (8, 2, 1)
         assert (asked.multi_gpu, asked.use_fsdp, asked.use_deepspeed) == (

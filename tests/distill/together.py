@@ -1,7 +1,7 @@
 """A short training of the tiny model that leaves its losses and weights behind, alone or in each of several processes,
 and gradients of weights that are spread over them:
 
-python -m accelerate.commands.launch --config_file data/accelerate/ddp.yaml tests/distill/together.py MODEL OUT BATCH ACCUMULATION…
+accelerate launch --config_file data/accelerate/ddp.yaml tests/distill/together.py MODEL OUT BATCH ACCUMULATION…
 """
 
 import sys
