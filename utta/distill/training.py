@@ -119,8 +119,14 @@ def _plain_disk_errors(folder: Path) -> Iterator[None]:
 
 def with_adapter(located: Located, recipe: Recipe) -> tuple[Any, Any]:
     """The base model with fresh LoRA weights on its linear layers, and its tokenizer."""
-    from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
     from transformers import AutoTokenizer
+
+    return adapted(located, recipe), AutoTokenizer.from_pretrained(located.folder, local_files_only=True)
+
+
+def adapted(located: Located, recipe: Recipe) -> Any:
+    """The base model with fresh LoRA weights on its linear layers, on this process's GPU if it has one."""
+    from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
 
     transformers_logging.disable_progress_bar()  # ours is the only one
     if recipe.qlora:
@@ -138,7 +144,7 @@ def with_adapter(located: Located, recipe: Recipe) -> tuple[Any, Any]:
     )
     if not recipe.qlora:  # layers in 4 bits are PEFT's own
         config._register_custom_module({torch.nn.Linear: LoraLinear})
-    return get_peft_model(model, config), AutoTokenizer.from_pretrained(located.folder, local_files_only=True)
+    return get_peft_model(model, config)
 
 
 def upper_layers(layers: int, share: float) -> list[int]:
