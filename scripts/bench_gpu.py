@@ -6,8 +6,7 @@ Phi-3 has its real architecture and RANDOM WEIGHTS, which take the same time and
 use; they are written to a temporary folder (7.6 GB) and read from there. A step is one conversation with 8 responses and
 4 criteria, 1,268 random tokens: forward, backward and AdamW. The embedded model (`utta models pull smollm2-135m-q4`)
 trains on the sample reviews. Prints `name: value` lines; the share of the matrix peak is 4 · linear parameters · tokens, the
-work of a LoRA step, over what the best of several large bf16 products reaches. `--tiny` runs a small configuration
-anywhere, to see that the script works.
+work of a LoRA step, over what the best of several large bf16 products reaches.
 """
 
 import argparse
@@ -36,8 +35,7 @@ from utta.models.render import DecisionRow, Renderer
 from utta.models.tree import Group
 from utta.records.read import read_reviews
 
-RESPONSES, CRITERIA, LEVELS = 8, 4, 3
-SHARED, RESPONSE, CRITERION = 700, 35, 9  # tokens
+RESPONSES, CRITERIA, LEVELS, SHARED, RESPONSE, CRITERION = 8, 4, 3, 700, 35, 9  # the last three are tokens
 SIZES = {
     "full": {"hidden_size": 3072, "intermediate_size": 8192, "num_hidden_layers": 32, "num_attention_heads": 32},
     "tiny": {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4},
@@ -57,8 +55,7 @@ def main() -> None:
             "PyTorch sees no GPU on this machine, so there is nothing to measure; --tiny shows that the script runs."
         )
     top = peak(512 if asked.tiny else 8192)
-    print(f"device: {torch.cuda.get_device_name() if GPU else 'the processor'}")
-    print(f"bf16_matrix_peak_tflops: {top / 1e12:.2f}")
+    print(f"device: {torch.cuda.get_device_name() if GPU else 'processor'}\nbf16_matrix_peak_tflops: {top / 1e12:.2f}")
     with tempfile.TemporaryDirectory() as folder:
         phi3(Path(folder), "tiny" if asked.tiny else "full", asked.steps, top)
     if not asked.tiny:
