@@ -1,7 +1,7 @@
-"""A language model that is made on the spot: two layers with random weights and a tokenizer of single bytes.
+"""Language models that are made on the spot: two layers with random weights and a tokenizer of single bytes.
 
-It takes the same paths through the engine as a real one and needs no download. Its answers mean nothing, so tests hold
-them against each other and never against a text.
+They take the same paths through the engine as real ones and need no download: one is a Llama, one a Phi-3. Their answers
+mean nothing, so tests hold them against each other and never against a text.
 """
 
 from pathlib import Path
@@ -12,21 +12,21 @@ TEMPLATE = (
     "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>\n' }}"
     "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
 )
+PHI3_CONTROL = ["<unk>", "<s>", "<|endoftext|>", "<|assistant|>", "<|system|>", "<|end|>", "<|user|>"]
+PHI3_TEMPLATE = (
+    "{% for message in messages %}{{ '<|' + message['role'] + '|>\n' + message['content'] + '<|end|>\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|assistant|>\n' }}{% else %}{{ eos_token }}{% endif %}"
+)
 
 
 def byte_tokenizer(template: str = TEMPLATE, merges: list[tuple[str, str]] | None = None) -> Any:
     """A tokenizer with a token for each byte, for each merge, and for the control tokens of a ChatML template."""
-    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+    from tokenizers import AddedToken
     from transformers import PreTrainedTokenizerFast
 
-    merges = merges or []
-    tokens = CONTROL + sorted(pre_tokenizers.ByteLevel.alphabet()) + [left + right for left, right in merges]
-    core = Tokenizer(models.BPE(vocab={token: i for i, token in enumerate(tokens)}, merges=merges))
-    core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
-    core.decoder = decoders.ByteLevel()
-    core.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in CONTROL])
+    control = [AddedToken(token, special=True, normalized=False) for token in CONTROL]
     return PreTrainedTokenizerFast(
-        tokenizer_object=core,
+        tokenizer_object=_of_bytes(control, merges or []),
         bos_token="<|im_start|>",
         eos_token="<|im_end|>",
         pad_token="<|im_end|>",
@@ -36,6 +36,36 @@ def byte_tokenizer(template: str = TEMPLATE, merges: list[tuple[str, str]] | Non
         clean_up_tokenization_spaces=False,
         model_max_length=4096,
     )
+
+
+def phi3_tokenizer() -> Any:
+    """The same with Phi-3's tags, which swallow the white space after them, and its template, which ends with one."""
+    from tokenizers import AddedToken
+    from transformers import PreTrainedTokenizerFast
+
+    control = [AddedToken(t, special=True, normalized=False, rstrip=t[1] == "|") for t in PHI3_CONTROL]
+    return PreTrainedTokenizerFast(
+        tokenizer_object=_of_bytes(control, []),
+        bos_token="<s>",
+        eos_token="<|endoftext|>",
+        pad_token="<|endoftext|>",
+        unk_token="<unk>",
+        chat_template=PHI3_TEMPLATE,
+        clean_up_tokenization_spaces=False,
+        model_max_length=4096,
+    )
+
+
+def _of_bytes(control: list[Any], merges: list[tuple[str, str]]) -> Any:
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+
+    tokens = [str(token.content) for token in control] + sorted(pre_tokenizers.ByteLevel.alphabet())
+    tokens += [left + right for left, right in merges]
+    core = Tokenizer(models.BPE(vocab={token: i for i, token in enumerate(tokens)}, merges=merges))
+    core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    core.decoder = decoders.ByteLevel()
+    core.add_special_tokens(control)
+    return core
 
 
 def random_llama(vocabulary: int, tied: bool = False) -> Any:
@@ -73,6 +103,34 @@ def save_tiny(folder: Path) -> None:
     ]
     model.generation_config.suppress_tokens = [i for i, keep in enumerate(legible) if not keep]
     model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
+def save_tiny_phi3(folder: Path) -> None:
+    """A Phi-3 in a folder: its layers and their names, its window of 2,047 tokens, its tokenizer's ways; two layers of it."""
+    import torch
+    from transformers import Phi3Config, Phi3ForCausalLM
+
+    tokenizer = phi3_tokenizer()
+    config = Phi3Config(
+        vocab_size=len(tokenizer),
+        hidden_size=64,
+        intermediate_size=128,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=4,
+        max_position_embeddings=4096,
+        original_max_position_embeddings=4096,
+        sliding_window=2047,
+        initializer_range=0.3,
+        bos_token_id=1,
+        eos_token_id=2,
+        pad_token_id=2,
+        tie_word_embeddings=False,
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(7)
+        Phi3ForCausalLM(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
 
 

@@ -39,7 +39,7 @@ from utta.cli import options
     default=1,
     type=options.Count,
     show_default=True,
-    help="Conversations per step, with all their responses.",
+    help="Conversations per step and process, with all their responses.",
 )
 @click.option(
     "--balance",
@@ -138,6 +138,11 @@ def distill(
     \b
       utta distill evaluator --train split/train.jsonl --val split/validation.jsonl --out runs/student \\
         --unlabelled replies.jsonl --teacher runs/fold-1 --teacher runs/fold-2 --teacher runs/fold-3
+
+    \b
+    On several GPUs, or in several processes of one machine:
+      accelerate launch --config_file data/accelerate/ddp.yaml --num_processes 2 \\
+        -m utta.cli.main distill evaluator --train … --val … --out runs/judge
     """
     from utta.distill.recipe import Recipe, Teachers
     from utta.distill.run import Asked
@@ -166,6 +171,8 @@ def distill(
         _print_plan(plan(asked), as_json)
         return
     manifest = run(asked)
+    if manifest is None:  # one of several processes, and not the one that speaks
+        return
     if as_json:
         _print_json(manifest)
     else:

@@ -12,7 +12,7 @@ def claim(out: Path, config: dict[str, Any]) -> None:
     kept = out / "run.json"
     if kept.is_file():
         before = read_json(kept)
-        if changed := [key for key in config if before.get(key) != config[key]]:
+        if changed := [key for key in before | config if before.get(key) != config.get(key)]:
             raise UttaError(
                 f"{out} holds a run with another {' and '.join(changed)}; give another --out, or remove that folder."
             )

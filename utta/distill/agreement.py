@@ -12,6 +12,7 @@ from metrics.agreement import macro_f1
 from metrics.levels import cross_fitted
 from signatures.rubric import Rubric
 from utta.distill.frozen import FrozenLayers
+from utta.distill.processes import shared_out, within_forward
 from utta.distill.trainer import Item
 from utta.evaluate.results import skipped
 from utta.models import tree
@@ -29,16 +30,21 @@ class Judged:
 def judge_items(
     model: Any, rubric: Rubric, items: Sequence[Item], autocast: bool, frozen: FrozenLayers | None = None
 ) -> dict[str, Judged]:
-    """Score items as the engine does; returns the labelled decisions by criterion."""
+    """Score items as the engine does, shared out among the processes; returns the labelled decisions by criterion."""
     found: dict[str, list[tuple[list[float], int, str]]] = {c.id: [] for c in rubric.criteria}
     names = list(found)
     device = next(model.parameters()).device
-    with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=autocast):
-        for item in items:
-            logs = tree.log_probabilities(model, [item.group], frozen.begin(model, [item.group]) if frozen else None)
-            for i, (log, target) in enumerate(zip(logs, item.targets, strict=True)):
-                if target:
-                    found[names[i % len(names)]].append((log.exp().tolist(), int(np.argmax(target)), item.problem))
+
+    def read(inner: Any, group: tree.Group) -> list[list[float]]:
+        begun = frozen.begin(inner, [group]) if frozen else None
+        return [log.exp().tolist() for log in tree.log_probabilities(inner, [group], begun)]
+
+    with torch.no_grad(), torch.autocast(device.type, torch.bfloat16, enabled=autocast):
+        read_all = shared_out(items, lambda item: within_forward(model, lambda inner: read(inner, item.group)))
+    for item, read_outs in zip(items, read_all, strict=True):
+        for i, (probabilities, target) in enumerate(zip(read_outs, item.targets, strict=True)):
+            if target:
+                found[names[i % len(names)]].append((probabilities, int(np.argmax(target)), item.problem))
     return {
         name: Judged(*(np.array(column) for column in zip(*rows, strict=True))) for name, rows in found.items() if rows
     }

@@ -5,6 +5,7 @@ conversation first comes up, without gradient, and kept while there is room; fro
 adapter. With adapters on the upper half of the layers, a later epoch takes half the work of one over all layers.
 """
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -24,7 +25,8 @@ class FrozenLayers:
         layers = getattr(tree.base_of(model).get_decoder(), "layers", [])
         trained = [any(p.requires_grad for p in layer.parameters()) for layer in layers]
         self.layers = trained.index(True) if True in trained else 0
-        self.room = room if room is not None else int(SHARE_OF_MEMORY * (memory() or 2**32))
+        beside = int(os.environ.get("LOCAL_WORLD_SIZE", 1))  # processes on this machine
+        self.room = room if room is not None else int(SHARE_OF_MEMORY * (memory() or 2**32) / beside)
         self._kept: dict[Group, torch.Tensor] = {}
 
     def begin(self, model: Any, groups: Sequence[Group]) -> Begun | None:

@@ -7,18 +7,21 @@
     out/program.json, rubric.yaml, adapter/, manifest.json     the finished program
 
 Training sees the training file alone; validation chooses the epoch and fits the level weights; no test data comes near.
+Under `accelerate launch` all processes train; the first one alone claims the folder, calibrates and saves.
 """
 
 import shutil
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from utta.core.errors import UttaError
+from utta.core.errors import EXIT_ERROR, UttaError
 from utta.core.files import read_json, sha256
 from utta.core.runs import claim
 from utta.distill.pool import Pool, find_held_out, read_pool
+from utta.distill.processes import processes
 from utta.distill.recipe import Recipe, Teachers
 from utta.distill.rows import Lessons
 from utta.distill.teacher import identity, open_teachers, teach
@@ -84,6 +87,8 @@ def prepare(asked: Asked) -> Prepared:
         "recipe": asdict(asked.recipe),
         "teacher": asked.teachers and _told(asked.teachers, teachers),
     }
+    if (count := processes().num_processes) > 1:
+        config["processes"] = count  # other batches, so another training
     withheld = {"train": found.withheld, "validation": held_out.withheld}
     return Prepared(program, located, train, validation, config, withheld, teachers, pool)
 
@@ -117,18 +122,37 @@ def _file(path: Path) -> dict[str, str]:
     return {"file": str(path), "sha256": sha256(path)}
 
 
-def distill(asked: Asked) -> dict[str, Any]:
-    """Train, calibrate and save; returns the manifest. Goes on where an interrupted call with the same request was."""
+def distill(asked: Asked) -> dict[str, Any] | None:
+    """Train, calibrate and save; returns the manifest, and None in every process but the first. Goes on where an
+    interrupted call with the same request was."""
     from utta.distill.training import train
 
-    prepared = prepare(asked)
-    if (asked.out / "manifest.json").is_file():
-        claim(asked.out, prepared.config)
-        return read_json(asked.out / "manifest.json")
-    claim(asked.out, prepared.config)
-    module = prepared.program.module
-    lessons, taught = _lessons(asked, prepared)
-    history = train(asked.out, asked.recipe, module, prepared.located, prepared.train, prepared.validation, lessons)
+    among = processes()
+    try:
+        prepared = prepare(asked)
+        with among.main_process_first():
+            claim(asked.out, prepared.config)
+            finished = (asked.out / "manifest.json").is_file()
+        if not finished:
+            module = prepared.program.module
+            with among.main_process_first():  # the others read what it was told
+                lessons, taught = _lessons(asked, prepared)
+            located, parts = prepared.located, (prepared.train, prepared.validation)
+            history = train(asked.out, asked.recipe, module, located, *parts, lessons)
+    except UttaError:
+        if among.is_main_process:
+            raise
+        sys.exit(EXIT_ERROR)  # the first process meets the same fault, and once is enough to say it
+    among.wait_for_everyone()
+    if not among.is_main_process:
+        return None
+    if not finished:
+        _finish(asked, prepared, taught, history)
+    return read_json(asked.out / "manifest.json")
+
+
+def _finish(asked: Asked, prepared: Prepared, taught: dict[str, Any], history: list[dict[str, Any]]) -> None:
+    """Make the program of the best adapter: calibrate it and save it."""
     adapter = asked.out / "adapter"
     if not adapter.is_dir():
         shutil.copytree(asked.out / "best", asked.out / ".adapter", dirs_exist_ok=True)
@@ -153,7 +177,6 @@ def distill(asked: Asked) -> dict[str, Any]:
     save_program(asked.out, program.module, manifest, program.rubric)
     for rest in ("checkpoints", "best"):
         shutil.rmtree(asked.out / rest, ignore_errors=True)
-    return read_json(asked.out / "manifest.json")
 
 
 def _lessons(asked: Asked, prepared: Prepared) -> tuple[Lessons | None, dict[str, Any]]:

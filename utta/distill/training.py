@@ -1,4 +1,7 @@
-"""One LoRA training: items from reviews, the Trainer with checkpoints, the best epoch kept by validation agreement."""
+"""One LoRA training: items from reviews, the Trainer with checkpoints, the best epoch kept by validation agreement.
+
+Under `accelerate launch` every process comes through here; the first one writes the files and shows the progress.
+"""
 
 import errno
 import json
@@ -8,7 +11,7 @@ import re
 import shutil
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +23,8 @@ from transformers.utils import logging as transformers_logging
 from utta.core.files import read_json, write_json
 from utta.core.progress import progress
 from utta.distill.agreement import judge_items, validation_figures
-from utta.distill.frozen import FrozenLayers
 from utta.distill.lora import LoraLinear
+from utta.distill.processes import agreed, processes
 from utta.distill.recipe import Recipe
 from utta.distill.rows import Lessons, training_items
 from utta.distill.trainer import DecisionTrainer, Item
@@ -50,7 +53,8 @@ def train(
     renderer = Renderer(tokenizer, located.name, most_tokens(model.config))
     items = training_items(program, reviews, renderer, recipe.balance, recipe.reviewer_cap, lessons)
     held_out = training_items(program, validation, renderer)
-    steps = math.ceil(len(items) / recipe.batch)
+    among = processes()
+    steps = math.ceil(len(items) / (recipe.batch * among.num_processes))
     cuda = torch.cuda.is_available()
     arguments = TrainingArguments(
         output_dir=str(out / "checkpoints"),
@@ -71,17 +75,21 @@ def train(
         remove_unused_columns=False,
         disable_tqdm=True,
         dataloader_pin_memory=cuda,
+        ddp_find_unused_parameters=False,
+        ddp_broadcast_buffers=False,  # rotary frequencies, which never change
     )
-    with (
-        progress("Training", recipe.epochs * steps) as advance,
-        _plain_disk_errors(out),
-    ):
-        frozen = FrozenLayers(model)
-        keeper = _Keeper(out, recipe, program, held_out, located, advance, arguments.bf16, frozen)
-        trainer = DecisionTrainer(model, frozen, args=arguments, train_dataset=items, callbacks=[keeper])
+    if arguments.n_gpu > 1:
+        arguments._n_gpu = 1  # a process has one GPU; `accelerate launch` starts one for each
+    bar = progress("Training", recipe.epochs * steps) if among.is_main_process else nullcontext(lambda *_, **__: None)
+    with bar as advance, _plain_disk_errors(out):
+        trainer = DecisionTrainer(model, args=arguments, train_dataset=items)
         trainer.remove_callback(_printer())
+        with among.main_process_first():  # which mends what a kill left
+            keeper = _Keeper(out, recipe, program, held_out, located, advance, trainer)
+            checkpoint = last_checkpoint(out / "checkpoints")
+        trainer.add_callback(keeper)
         if not keeper.finished:
-            trainer.train(resume_from_checkpoint=last_checkpoint(out / "checkpoints"))
+            trainer.train(resume_from_checkpoint=checkpoint)
     return keeper.history
 
 
@@ -112,8 +120,14 @@ def _plain_disk_errors(folder: Path) -> Iterator[None]:
 
 def with_adapter(located: Located, recipe: Recipe) -> tuple[Any, Any]:
     """The base model with fresh LoRA weights on its linear layers, and its tokenizer."""
-    from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
     from transformers import AutoTokenizer
+
+    return adapted(located, recipe), AutoTokenizer.from_pretrained(located.folder, local_files_only=True)
+
+
+def adapted(located: Located, recipe: Recipe) -> Any:
+    """The base model with fresh LoRA weights on its linear layers, on this process's GPU if it has one."""
+    from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
 
     transformers_logging.disable_progress_bar()  # ours is the only one
     if recipe.qlora:
@@ -131,7 +145,7 @@ def with_adapter(located: Located, recipe: Recipe) -> tuple[Any, Any]:
     )
     if not recipe.qlora:  # layers in 4 bits are PEFT's own
         config._register_custom_module({torch.nn.Linear: LoraLinear})
-    return get_peft_model(model, config), AutoTokenizer.from_pretrained(located.folder, local_files_only=True)
+    return get_peft_model(model, config)
 
 
 def upper_layers(layers: int, share: float) -> list[int]:
@@ -185,12 +199,10 @@ class _Keeper(TrainerCallback):
         held_out: Sequence[Item],
         located: Located,
         advance: Any,
-        autocast: bool,
-        frozen: FrozenLayers,
+        trainer: DecisionTrainer,
     ):
         self.out, self.recipe, self.held_out = out, recipe, held_out
-        self.rubric, self.located, self.advance, self.autocast = program.rubric, located, advance, autocast
-        self.frozen = frozen
+        self.rubric, self.located, self.advance, self.trainer = program.rubric, located, advance, trainer
         path = out / "history.json"
         self.history: list[dict[str, Any]] = read_json(path) if path.is_file() else []
         self.saved = time.monotonic()
@@ -219,20 +231,25 @@ class _Keeper(TrainerCallback):
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         self.advance(1)
-        if time.monotonic() - self.saved > CHECKPOINT_SECONDS:
+        if agreed(time.monotonic() - self.saved > CHECKPOINT_SECONDS):
             control.should_save = True
             self.saved = time.monotonic()
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
         model.eval()
-        figures = validation_figures(judge_items(model, self.rubric, self.held_out, self.autocast, self.frozen))
+        wrapped = self.trainer.model_wrapped
+        judged = judge_items(wrapped, self.rubric, self.held_out, args.bf16, self.trainer.frozen)
+        figures = agreed(validation_figures(judged))
         model.train()
         epoch = round(state.epoch)
         entry = {"epoch": epoch, "seconds": round(self.before + time.monotonic() - self.begun, 1), **figures}
         self.history = [e for e in self.history if e["epoch"] < epoch] + [entry]
         if self._stale() == 0:
-            self._keep(model)
-        write_json(self.out / "history.json", self.history)
+            weights = self.trainer.accelerator.get_state_dict(wrapped)  # of all processes
+            if state.is_world_process_zero:
+                self._keep(model, weights)
+        if state.is_world_process_zero:
+            write_json(self.out / "history.json", self.history)
         self.advance(0, note=f"epoch {epoch}: agreement {figures[CHOSEN_BY]:.3f}")
         control.should_save = True
         control.should_training_stop = control.should_training_stop or self.finished
@@ -242,12 +259,13 @@ class _Keeper(TrainerCallback):
         values = [e[CHOSEN_BY] for e in self.history]
         return len(values) - 1 - values.index(max(values)) if values else 0
 
-    def _keep(self, model: Any) -> None:
+    def _keep(self, model: Any, weights: dict[str, torch.Tensor]) -> None:
         """Put the adapter into `best`, whole: first beside it, `base.json` last, then in its place."""
         before = self.out / ".before"
         for rest in (self._fresh, before):
             shutil.rmtree(rest, ignore_errors=True)
-        model.save_pretrained(self._fresh, safe_serialization=True)
+        inner = self.trainer.accelerator.unwrap_model(model)
+        inner.save_pretrained(self._fresh, state_dict=weights, safe_serialization=True)
         (self._fresh / "README.md").unlink(missing_ok=True)
         write_json(self._fresh / "base.json", {"name": self.located.name, "fingerprint": self.located.fingerprint})
         if self._best.is_dir():
