@@ -3,6 +3,7 @@
     out/run.json         what was asked; a second call with the same goes on where it was
     out/checkpoints/     the Trainer's, while it trains
     out/best/            the adapter that agreed best with the experts on validation so far
+    out/losses.jsonl     the loss of each step; history.json, the agreement after each epoch
     out/program.json, rubric.yaml, adapter/, manifest.json     the finished program
 
 Training sees the training file alone; validation chooses the epoch and fits the level weights; no test data comes near.
@@ -84,10 +85,9 @@ def distill(asked: Asked) -> dict[str, Any]:
     from utta.distill.training import train
 
     prepared = prepare(asked)
-    if (asked.out / "manifest.json").is_file():
-        claim(asked.out, prepared.config)
-        return read_json(asked.out / "manifest.json")
     claim(asked.out, prepared.config)
+    if (asked.out / "manifest.json").is_file():
+        return _finished(asked.out)
     history = train(
         asked.out, asked.recipe, prepared.program.module, prepared.located, prepared.train, prepared.validation
     )
@@ -112,9 +112,16 @@ def distill(asked: Asked) -> dict[str, Any]:
         "seconds": history[-1]["seconds"],
     }
     save_program(asked.out, program.module, manifest, program.rubric)
-    for rest in ("checkpoints", "best"):
-        shutil.rmtree(asked.out / rest, ignore_errors=True)
-    return read_json(asked.out / "manifest.json")
+    return _finished(asked.out)
+
+
+def _finished(out: Path) -> dict[str, Any]:
+    """The manifest of a finished program, in whose folder nothing is left of the training."""
+    for rest in ("checkpoints", "best", ".best", ".before", ".adapter"):
+        shutil.rmtree(out / rest, ignore_errors=True)
+    for cut_short in out.glob(".*.part"):
+        cut_short.unlink()
+    return read_json(out / "manifest.json")
 
 
 def _part(prepared: Prepared, name: str, used: Sequence[Review]) -> dict[str, Any]:
