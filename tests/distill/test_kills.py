@@ -28,7 +28,9 @@ def losses(out):
 
 
 def history(out):
-    return [{name: value for name, value in each.items() if name != "seconds"} for each in read_json(out / "history.json")]
+    return [
+        {name: value for name, value in each.items() if name != "seconds"} for each in read_json(out / "history.json")
+    ]
 
 
 def files(out):

@@ -9,8 +9,10 @@
 Training sees the training file alone; validation chooses the epoch and fits the level weights; no test data comes near.
 """
 
+import gc
 import shutil
-from collections.abc import Sequence
+import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -19,11 +21,13 @@ from utta.core.errors import UttaError
 from utta.core.files import read_json, sha256
 from utta.core.runs import claim
 from utta.distill.recipe import Recipe
+from utta.distill.rows import too_long
 from utta.evaluate.answers import by_decision
 from utta.evaluate.calibrate import calibrate
 from utta.evaluate.open import labelled, open_on, read, refuse_leak
 from utta.evaluate.predict import predict
 from utta.models.catalogue import DEFAULT, Located, locate
+from utta.models.render import Renderer
 from utta.programs.folder import Program, save_program
 from utta.records.review import Review
 
@@ -52,10 +56,12 @@ class Prepared:
     validation: list[Review]
     config: dict[str, Any]
     withheld: dict[str, dict[str, int]]
+    too_long: dict[str, dict[str, int]]  # tokens by record id, for each part
 
 
 def prepare(asked: Asked) -> Prepared:
-    """Read and check what was asked; `UttaError` for a leak between the parts, an unknown criterion or a missing model."""
+    """Read and check what was asked; `UttaError` for a leak between the parts, an unknown criterion or a missing model.
+    Responses that are too long for the model are put aside."""
     program, found = open_on(asked.program, asked.train, asked.model, asked.rubric, asked.criteria, purpose="train")
     if program.adapter:
         raise UttaError(
@@ -66,6 +72,13 @@ def prepare(asked: Asked) -> Prepared:
     validation = labelled(held_out.reviews, program.module.rubric, asked.validation)
     refuse_leak(train, validation, (asked.train, asked.validation))
     located = locate(asked.model or program.model_name or DEFAULT)
+    renderer = _renderer(located)
+    long = {
+        "train": too_long(program.module, train, renderer),
+        "validation": too_long(program.module, validation, renderer),
+    }
+    train = _short_enough(train, long["train"], asked.train, renderer)
+    validation = _short_enough(validation, long["validation"], asked.validation, renderer)
     config = {
         "kind": "distillation",
         "program": asked.program,
@@ -76,8 +89,40 @@ def prepare(asked: Asked) -> Prepared:
         "validation": {"file": str(asked.validation), "sha256": sha256(asked.validation)},
         "recipe": asdict(asked.recipe),
     }
-    withheld = {"train": found.withheld, "validation": held_out.withheld}
-    return Prepared(program, located, train, validation, config, withheld)
+    withheld = {
+        "train": found.withheld | _counted(long["train"]),
+        "validation": held_out.withheld | _counted(long["validation"]),
+    }
+    return Prepared(program, located, train, validation, config, withheld, long)
+
+
+def _renderer(located: Located) -> Renderer:
+    """What turns reviews into prompts for a model, without its weights."""
+    from transformers import AutoConfig, AutoTokenizer
+
+    from utta.models.engine import most_tokens
+
+    tokenizer, config = (
+        kind.from_pretrained(located.folder, local_files_only=True) for kind in (AutoTokenizer, AutoConfig)
+    )
+    return Renderer(tokenizer, located.name, most_tokens(config))
+
+
+def _short_enough(reviews: Sequence[Review], long: Mapping[str, int], path: Path, renderer: Renderer) -> list[Review]:
+    """The reviews of a file that the model can read whole. The others are put aside, never cut, and standard error says so;
+    `UttaError` when none is left."""
+    if not long:
+        return list(reviews)
+    first, tokens = next(iter(long.items()))
+    said = f"longer than the {renderer.max_tokens:,} tokens that {renderer.name} reads (the first: {first}, {tokens:,})"
+    if len(long) == len(reviews):
+        raise UttaError(f"All responses in {path} are {said}; shorten the conversations, or give another --model.")
+    print(f"{path}: put aside, not cut: {len(long):,} of {len(reviews):,} responses, {said}.", file=sys.stderr)
+    return [review for review in reviews if review.id not in long]
+
+
+def _counted(long: Mapping[str, int]) -> dict[str, int]:
+    return {"too_long": len(long)} if long else {}
 
 
 def distill(asked: Asked) -> dict[str, Any]:
@@ -91,6 +136,7 @@ def distill(asked: Asked) -> dict[str, Any]:
     history = train(
         asked.out, asked.recipe, prepared.program.module, prepared.located, prepared.train, prepared.validation
     )
+    gc.collect()  # what trained is part of a circle, and calibration loads the base weights again
     adapter = asked.out / "adapter"
     if not adapter.is_dir():
         shutil.copytree(asked.out / "best", asked.out / ".adapter", dirs_exist_ok=True)

@@ -32,6 +32,7 @@ from utta.programs.evaluator import TeachingEvaluator
 from utta.records.review import Review
 
 CHECKPOINT_SECONDS = 60
+KEPT_CHECKPOINTS = 2
 CHOSEN_BY = "macro_f1_weighted"
 
 
@@ -64,7 +65,7 @@ def train(
         seed=recipe.seed,
         save_strategy="steps",
         save_steps=10**9,  # the callback below saves by the clock
-        save_total_limit=2,
+        save_total_limit=KEPT_CHECKPOINTS,
         logging_strategy="steps",
         logging_steps=1,  # the callback below writes each step's loss down
         report_to=[],
