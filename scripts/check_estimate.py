@@ -1,4 +1,4 @@
-"""Whether `utta distill --dry-run` tells rightly what a training takes: it plans one, runs it, and holds both against each other.
+"""Whether `utta distill --dry-run` is right about what a training takes: plans one, runs it, holds both against each other.
 
     python scripts/check_estimate.py --train split/train.jsonl --val split/validation.jsonl --conversations 12
 
@@ -23,7 +23,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--train", type=Path, required=True, help="reviews, as `utta data split` leaves them")
     parser.add_argument("--val", type=Path, required=True)
-    parser.add_argument("--conversations", type=int, default=12, help="how many of the training file, from the first on")
+    parser.add_argument(
+        "--conversations", type=int, default=12, help="how many of the training file, from the first on"
+    )
     parser.add_argument("--epochs", type=int, default=1)
     parser.add_argument("--upper", type=float, default=1.0)
     parser.add_argument("--batch", type=int, default=1)

@@ -20,8 +20,10 @@ RESPONSES = 2
 
 
 def smallest(items: Sequence[Item]) -> Item:
-    """The shortest item that has as many responses as are shown, or else the most."""
-    return min(items, key=lambda item: (-min(RESPONSES, len(item.group.rows)), item.group.tokens))
+    """The item that is the shortest to show, of those with as many responses as are shown, or else with the most."""
+    return min(
+        items, key=lambda item: (-min(RESPONSES, len(item.group.rows)), Group(item.group.rows[:RESPONSES]).tokens)
+    )
 
 
 def describe(item: Item, rubric: Rubric, tokenizer: Any) -> dict[str, Any]:
