@@ -238,9 +238,11 @@ class _Keeper(TrainerCallback):
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         self.advance(1)
-        # After an epoch's last step comes its validation, and then its checkpoint: one saved here would be resumed from
-        # without the validation, and overwritten where it stands.
-        if state.epoch % 1 and time.monotonic() - self.saved > CHECKPOINT_SECONDS:
+        if state.epoch % 1 == 0:
+            # Now comes the epoch's validation, and then its checkpoint. One saved here, as the Trainer would after the very
+            # last step, would be resumed from without the validation.
+            control.should_save = False
+        elif time.monotonic() - self.saved > CHECKPOINT_SECONDS:
             control.should_save = True
             self.saved = time.monotonic()
 
