@@ -2,7 +2,7 @@
 
 Seconds are those of a whole call of `distill` in which every epoch is run: getting ready, the steps, the validation after
 each epoch, calibration. Without a GPU the time grows with the tokens; a few steps on conversations of all lengths say how.
-The first step takes the longest conversations of all, which shows what memory is needed.
+The last step takes the longest conversations of all, which shows what memory is needed.
 """
 
 import time
@@ -67,12 +67,10 @@ def estimate(
     room, needed = FrozenLayers(model).room, (learnt + scored) * costs.kept_bytes
     kept = min(1.0, room / needed) if needed else 1.0
     frozen_passes = kept + (1 - kept) * recipe.epochs
-    seconds, of_cores = (
-        preparing
-        + learnt * (frozen_passes * costs.freezing + recipe.epochs * costs.training)
-        + scored * (frozen_passes * costs.freezing + recipe.epochs * costs.scoring)
-        + scored * (costs.freezing + costs.scoring)  # calibration
-    )
+    training = learnt * (frozen_passes * costs.freezing + recipe.epochs * costs.training)
+    training += scored * (frozen_passes * costs.freezing + recipe.epochs * costs.scoring)
+    calibrating = scored * (costs.freezing + costs.scoring)
+    seconds, of_cores = preparing + training + calibrating
     adapter = sum(p.numel() * p.element_size() for p in model.parameters() if p.requires_grad)
     peak = peak_memory()
     return {
@@ -81,7 +79,7 @@ def estimate(
         "memory": peak and round(peak + kept * needed),
         "memory_here": memory(),
         "gpu_memory": torch.cuda.max_memory_reserved() if torch.cuda.is_available() else None,
-        "disk": _disk(adapter, saved=recipe.epochs + int(seconds // CHECKPOINT_SECONDS)),
+        "disk": _disk(adapter, saved=recipe.epochs + int(training[0] // CHECKPOINT_SECONDS)),
         "disk_free": free_disk(next(folder for folder in (out, *out.absolute().parents) if folder.is_dir())),
         "adapter": adapter,
     }
@@ -97,24 +95,27 @@ def _disk(adapter: int, saved: int) -> int:
 
 
 def _steps(items: Sequence[Item], batch: int) -> list[list[Item]]:
-    """The longest items as a step, then steps of items whose lengths are spread like those of all, middling ones first."""
+    """Steps of items whose lengths are spread like those of all, middling ones first; then the longest items as a step."""
     by_length = sorted(items, key=lambda item: item.group.tokens)
     count = max(STEPS, batch)
     spread = [by_length[(2 * i + 1) * len(items) // (2 * count)] for i in range(count)]
     typical = [spread[i] for i in sorted(range(count), key=lambda i: abs(2 * i + 1 - count))]
-    return [by_length[-batch:], *(typical[i : i + batch] for i in range(0, count, batch))]
+    return [*(typical[i : i + batch] for i in range(0, count, batch)), by_length[-batch:]]
 
 
 def _measured(model: Any, rubric: Rubric, batch: int, items: Sequence[Item]) -> Costs:
-    """Measured on the model's device. The first step warms up and is not counted; no more are begun when it was enough."""
+    """Measured on the model's device. The first step is taken twice, for it warms up. The longest items come last, behind
+    what shorter ones left of the memory in pieces, as in training; they count for nothing but memory."""
     optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=0.0)
     autocast = best_dtype() is torch.bfloat16
     device = next(model.parameters()).device.type
     spent, tokens, kept = np.zeros((3, 2)), 0, 0
-    warm_up, *steps = _steps(items, batch)
+    *steps, longest = _steps(items, batch)
     started = time.monotonic()
-    with progress("Timing some steps", 1 + len(steps)) as advance:
-        for step in (warm_up, *steps):
+    with progress("Timing some steps", 2 + len(steps)) as advance:
+        for number, step in enumerate([steps[0], *steps, longest]):
+            if number > 1 and step is not longest and time.monotonic() - started > ENOUGH_SECONDS:
+                continue
             frozen = FrozenLayers(model)  # a fresh one: a conversation that is chosen twice is to be computed twice
             before, room = clocks(), frozen.room
             with torch.autocast(device, torch.bfloat16, enabled=autocast):
@@ -127,12 +128,10 @@ def _measured(model: Any, rubric: Rubric, batch: int, items: Sequence[Item]) -> 
             optimizer.zero_grad()
             trained = clocks()
             judge_items(model, rubric, step, autocast, frozen)
-            if step is not warm_up:
+            if number and step is not longest:
                 spent += np.diff([before, begun, trained, clocks()], axis=0)
                 tokens += sum(item.group.tokens for item in step)
                 kept += room - frozen.room
             advance()
-            if tokens and time.monotonic() - started > ENOUGH_SECONDS:
-                break
     freezing, training, scoring = spent / tokens
     return Costs(training, scoring, freezing, kept / tokens)
