@@ -47,13 +47,14 @@ def command(arguments):
 def test_a_dry_run_says_what_would_be_trained_and_leaves_nothing(command, tmp_path):
     done = command("--dry-run")
     assert done.exit_code == 0, done.stderr
-    shown = dict(line.rsplit(maxsplit=1) for line in done.stdout.splitlines()[:9])
-    assert (shown["training responses"], shown["validation responses"]) == ("8", "4")
-    assert (shown["decisions with a label"], shown["decisions without a label"]) == ("16", "0")
-    assert "One prompt, up to its read-out:" in done.stdout and done.stdout.rstrip().endswith("clarity:")
+    assert done.stdout.startswith("A dry run: nothing is trained, nothing is written")
+    assert "8 responses to 4 conversations" in done.stdout and "16 with a label, 0 without one" in done.stdout
+    for title in ("What it takes", "What to look at first", "Labels, and", "Who sees whom", "Where it is read"):
+        assert f"\n{title}" in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 80 and done.stdout.rstrip().endswith("clarity:")
     assert not (tmp_path / "judge").exists()
     planned = json.loads(command("--dry-run", "--json").stdout)
-    assert planned["training_responses"] == 8
+    assert planned["training_responses"] == 8 and planned["estimate"]["seconds"] > 0
 
 
 @pytest.mark.parametrize("kind", BAD)

@@ -10,6 +10,11 @@ def test_this_machine_has_cores_memory_and_disk(tmp_path):
     assert system.free_disk(tmp_path) > 0
 
 
+def test_the_peak_of_memory_holds_what_was_held():
+    held = b"x" * (64 << 20)
+    assert len(held) <= system.peak_memory() < 1 << 45
+
+
 def test_bf16_is_read_from_the_flags(monkeypatch, tmp_path):
     cpuinfo = tmp_path / "cpuinfo"
     monkeypatch.setattr(system, "CPUINFO", cpuinfo)

@@ -91,7 +91,7 @@ def test_a_program_is_trained_calibrated_and_judges(asked, tmp_path):
     assert any(tensor.any() for name, tensor in adapter(out).items() if "lora_B" in name)  # it has learnt something
     # Nothing is left but the program, and no weights that could run code.
     assert {path.name for path in out.iterdir()} == {
-        "run.json", "history.json", "validation", "adapter", "program.json", "rubric.yaml", "manifest.json",
+        "run.json", "history.json", "losses.jsonl", "validation", "adapter", "program.json", "rubric.yaml", "manifest.json",
     }  # fmt: skip
     assert {path.suffix for path in (out / "adapter").iterdir()} == {".json", ".safetensors"}
 

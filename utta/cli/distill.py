@@ -1,7 +1,6 @@
 """`utta distill`: expert labels into the weights of a small local model."""
 
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -96,7 +95,9 @@ from utta.cli import options
 )
 @options.seed
 @click.option("--qlora", is_flag=True, help="Hold the base weights in 4 bits (for large models).")
-@click.option("--dry-run", is_flag=True, help="Say what would be trained and how long it takes; train nothing.")
+@click.option(
+    "--dry-run", is_flag=True, help="Say what would be trained, what to mend first, and what it costs; train nothing."
+)
 @options.as_json
 def distill(
     program: str,
@@ -144,6 +145,8 @@ def distill(
       accelerate launch --config_file data/accelerate/ddp.yaml --num_processes 2 \\
         -m utta.cli.main distill evaluator --train … --val … --out runs/judge
     """
+    import json
+
     from utta.distill.recipe import Recipe, Teachers
     from utta.distill.run import Asked
     from utta.distill.run import distill as run
@@ -168,31 +171,21 @@ def distill(
     if dry_run:
         from utta.distill.plan import plan
 
-        _print_plan(plan(asked), as_json)
-        return
-    manifest = run(asked)
-    if manifest is None:  # one of several processes, and not the one that speaks
+        outcome: dict[str, Any] | None = plan(asked)
+    else:
+        outcome = run(asked)
+    if outcome is None:  # one of several processes, and not the one that speaks
         return
     if as_json:
-        _print_json(manifest)
+        click.echo(json.dumps(outcome, indent=2))
+        return
+    from utta.reports.layout import open_console
+
+    if dry_run:
+        from utta.reports.plan import render_plan
+
+        render_plan(outcome, open_console())
     else:
-        from utta.reports.layout import open_console
         from utta.reports.program import render_program
 
-        render_program(manifest, open_console(), out)
-
-
-def _print_plan(planned: dict[str, Any], as_json: bool) -> None:
-    if as_json:
-        _print_json(planned)
-        return
-    for name, value in planned.items():
-        if isinstance(value, (int, float)):
-            click.echo(f"{name.replace('_', ' '):28}{value:,}")
-    click.echo(f"\nOne prompt, up to its read-out:\n{planned['prompt']}")
-
-
-def _print_json(value: Any) -> None:
-    import json
-
-    click.echo(json.dumps(value, indent=2))
+        render_program(outcome, open_console(), out)

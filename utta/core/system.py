@@ -6,6 +6,7 @@ Nothing here imports torch or measures a speed.
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 # Flags of /proc/cpuinfo: instructions that multiply bf16 numbers, on x86 and on ARM.
@@ -39,6 +40,16 @@ def memory() -> int | None:
         return None
     limits = [int(text) for path in CGROUP_MEMORY if (text := _read(path)).isdigit()]
     return min([total, *limits])
+
+
+def peak_memory() -> int | None:
+    """Bytes of memory that this process has held at most so far; None when unknown."""
+    try:
+        import resource
+    except ImportError:  # Windows has none
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
 
 
 def free_disk(folder: Path) -> int:

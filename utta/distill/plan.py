@@ -1,51 +1,48 @@
-"""What a training would cost, before it starts: tokens, steps, and the time on this machine from measured steps."""
+"""What a training would be, before it starts: the data and its faults, tokens, who sees whom, and what it costs here."""
 
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-import torch
-
-from utta.core.progress import progress
-from utta.distill.frozen import FrozenLayers
+from utta.distill.estimate import clocks, estimate
+from utta.distill.findings import labels, repeats, replies_in_both
+from utta.distill.mask import describe, smallest
 from utta.distill.rows import Lessons, training_items
 from utta.distill.run import Asked, Prepared, prepare
-from utta.distill.trainer import Item, batch_loss
+from utta.distill.trainer import Item
 from utta.distill.training import with_adapter
-from utta.models.engine import best_dtype, most_tokens
+from utta.models.engine import most_tokens
 from utta.models.render import Renderer
 
 
 def plan(asked: Asked) -> dict[str, Any]:
-    """Counts of what would be trained, an estimate of the minutes, and one prompt as text; trains nothing, writes nothing.
-
-    Of a teacher it counts what the replies would cost if all its decisions were kept, not the asking.
-    """
+    """What would be trained, as counts, findings, one row's `mask`, one prompt and an `estimate`; trains nothing, writes
+    nothing. Of a teacher it counts what the replies would cost if all its decisions were kept, not the asking."""
+    started = clocks()
     prepared = prepare(asked)
     model, tokenizer = with_adapter(prepared.located, asked.recipe)
-    renderer = Renderer(tokenizer, prepared.located.name, most_tokens(model.config))
-    module = prepared.program.module
-    train = training_items(module, prepared.train, renderer, lessons=(most := _most_lessons(prepared)))
+    most, module, recipe = most_tokens(model.config), prepared.program.module, asked.recipe
+    renderer = Renderer(tokenizer, prepared.located.name, most)
+    lessons = _most_lessons(prepared)
+    train = training_items(module, prepared.train, renderer, recipe.balance, recipe.reviewer_cap, lessons)
     validation = training_items(module, prepared.validation, renderer)
-    tokens = sum(item.group.tokens for item in train)
-    longest = max(len(prompt) for item in train for row in item.group.rows for prompt in row.prompts)
-    costs = _costs(model, _typical(train), asked.recipe.batch)
-    scored = sum(item.group.tokens for item in validation)
-    seconds = tokens * (costs.first + (asked.recipe.epochs - 1) * costs.later)
-    seconds += scored * (costs.freezing + asked.recipe.epochs * costs.scoring)
     return {
+        "model": prepared.located.name,
         "training_responses": len(prepared.train),
         "validation_responses": len(prepared.validation),
         **({"unlabelled_responses": len(prepared.pool.replies)} if asked.teachers else {}),
+        "withheld": prepared.withheld,
         "conversations": len(train),
-        "decisions_with_a_label": sum(bool(t) for item in train for t in item.targets) - len(most.kept),
+        "decisions_with_a_label": sum(bool(t) for item in train for t in item.targets) - len(lessons.kept),
         "decisions_without_a_label": sum(not t for item in train for t in item.targets),
-        "tokens_per_epoch": tokens,
-        "longest_prompt": longest,
-        "epochs": asked.recipe.epochs,
-        "minutes_for_all_epochs": round(seconds / 60, 1),
+        "epochs": recipe.epochs,
+        "balance": recipe.balance,
+        "tokens": _tokens(train, most),
+        "too_long": _too_long(prepared, most),
+        "repeats": {"training": repeats(prepared.train), "validation": repeats(prepared.validation)},
+        "replies_in_both": replies_in_both(prepared.train, prepared.validation),
+        "criteria": [labels(c, prepared.train, prepared.validation, recipe.balance) for c in module.rubric.criteria],
+        "mask": describe(smallest(train), module.rubric, tokenizer),
         "prompt": tokenizer.decode(train[0].group.rows[0].prompts[0]),
+        "estimate": estimate(model, module.rubric, recipe, train, validation, asked.out, clocks() - started),
     }
 
 
@@ -56,46 +53,25 @@ def _most_lessons(prepared: Prepared) -> Lessons:
     return Lessons(prepared.pool.replies, kept, {}, weight=1.0, blend=0.0)
 
 
-@dataclass
-class Costs:
-    """Seconds per token of a training step in the first epoch and later, of a pass that scores, and of what the frozen
-    layers add to it the first time (nothing where none is frozen)."""
+def _tokens(items: list[Item], most: int) -> dict[str, Any]:
+    """Tokens of an epoch, and what one prompt a decision would take; `shared` is the part of the plain way's that is
+    computed once for several decisions."""
+    prompts = [len(prompt) for item in items for row in item.group.rows for prompt in row.prompts]
+    computed = sum(item.group.tokens for item in items)
+    return {
+        "per_epoch": computed,
+        "per_decision": round(computed / len(prompts), 1),
+        "plain_per_epoch": sum(prompts),
+        "plain_per_decision": round(sum(prompts) / len(prompts), 1),
+        "shared": round(1 - computed / sum(prompts), 4),
+        "longest_prompt": max(prompts),
+        "most_that_the_model_reads": most,
+    }
 
-    first: float
-    later: float
-    scoring: float
-    freezing: float
 
-
-def _typical(items: Sequence[Item], count: int = 8) -> list[Item]:
-    """Some items whose lengths are spread like those of all."""
-    by_length = sorted(items, key=lambda item: item.group.tokens)
-    return [by_length[(2 * i + 1) * len(items) // (2 * count)] for i in range(count)]
-
-
-def _costs(model: Any, items: list[Item], batch: int) -> Costs:
-    """Measured on this machine in steps of `batch` items; the first step warms up and is not counted."""
-    device = next(model.parameters()).device
-    tokens = sum(item.group.tokens for item in items)
-    steps = [items[i : i + batch] for i in range(0, len(items), batch)]
-
-    def seconds(work: Callable[[list[Item]], Any], train: bool = False) -> float:
-        started = time.monotonic()
-        for step in steps:
-            with torch.autocast(device.type, torch.bfloat16, enabled=best_dtype() is torch.bfloat16):
-                outcome = work(step)
-            if train:
-                outcome.backward()
-        return time.monotonic() - started
-
-    frozen = FrozenLayers(model)
-    with progress("Timing some steps", 3) as advance:
-        batch_loss(model, steps[0]).backward()
-        begin = seconds(lambda step: frozen.begin(model, [item.group for item in step]))
-        advance()
-        train = seconds(lambda step: batch_loss(model, step, frozen), train=True)
-        advance()
-        with torch.no_grad():
-            score = seconds(lambda step: batch_loss(model, step, frozen))
-        advance()
-    return Costs((begin + train) / tokens, train / tokens, score / tokens, begin / tokens)
+def _too_long(prepared: Prepared, most: int) -> list[dict[str, Any]]:
+    return [
+        {"record_id": record, "part": part, "tokens": tokens, "over": tokens - most}
+        for part, found in prepared.too_long.items()
+        for record, tokens in found.items()
+    ]

@@ -14,7 +14,7 @@ from utta.core.errors import UttaError
 from utta.distill.trainer import Item, Target
 from utta.models import tree
 from utta.models.decisions import Recorder
-from utta.models.render import DecisionRow, Renderer
+from utta.models.render import DecisionRow, Renderer, TooLong
 from utta.programs.evaluator import TeachingEvaluator
 from utta.programs.inputs import judge_inputs
 from utta.records.review import Review
@@ -73,7 +73,7 @@ def training_items(
     rendered = render(program, [panel[0] for panel in panels.values()], renderer)
     of = {id(row): panel for row, panel in zip(rendered, panels.items(), strict=True)}
     heard = reviewer_weights(reviews, reviewer_cap)
-    weights = {c.id: _level_weights(c, reviews, balance) for c in program.rubric.criteria}
+    weights = {c.id: level_weights(c, reviews, balance) for c in program.rubric.criteria}
 
     def of_decision(row: DecisionRow, criterion: Criterion) -> Target:
         response, panel = of[id(row)]
@@ -100,6 +100,17 @@ def render(program: TeachingEvaluator, reviews: Sequence[Review], renderer: Rend
     finally:
         program.judge.lm = before
     return [renderer.render(state, questions) for state, questions in recorder.requests]
+
+
+def too_long(program: TeachingEvaluator, reviews: Sequence[Review], renderer: Renderer) -> dict[str, int]:
+    """The reviews whose prompts are longer than the model reads, by id, each with the tokens of its longest prompt."""
+    found = {}
+    for review in reviews:
+        try:
+            render(program, [review], renderer)
+        except TooLong as error:
+            found[review.id] = error.tokens
+    return found
 
 
 def target(
@@ -138,7 +149,7 @@ def reviewer_weights(reviews: Sequence[Review], cap: float) -> dict[str, float]:
     )
 
 
-def _level_weights(criterion: Criterion, reviews: Sequence[Review], balance: float) -> list[float]:
+def level_weights(criterion: Criterion, reviews: Sequence[Review], balance: float) -> list[float]:
     labels = [r.levels[criterion.id] for r in reviews if criterion.id in r.levels]
     counts = [labels.count(level) for level in criterion.labels]
     mean = len(labels) / max(1, sum(n > 0 for n in counts))

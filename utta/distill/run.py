@@ -4,15 +4,17 @@
     out/teacher/         what teachers said of replies without labels, if there are any (`utta.distill.teacher`)
     out/checkpoints/     the Trainer's, while it trains
     out/best/            the adapter that agreed best with the experts on validation so far
+    out/losses.jsonl     the loss of each step; history.json, the agreement after each epoch
     out/program.json, rubric.yaml, adapter/, manifest.json     the finished program
 
 Training sees the training file alone; validation chooses the epoch and fits the level weights; no test data comes near.
 Under `accelerate launch` all processes train; the first one alone claims the folder, calibrates and saves.
 """
 
+import gc
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -23,13 +25,14 @@ from utta.core.runs import claim
 from utta.distill.pool import Pool, find_held_out, read_pool
 from utta.distill.processes import processes
 from utta.distill.recipe import Recipe, Teachers
-from utta.distill.rows import Lessons
+from utta.distill.rows import Lessons, too_long
 from utta.distill.teacher import identity, open_teachers, teach
 from utta.evaluate.answers import by_decision
 from utta.evaluate.calibrate import calibrate
 from utta.evaluate.open import labelled, open_on, read, refuse_leak
 from utta.evaluate.predict import predict
 from utta.models.catalogue import DEFAULT, Located, locate
+from utta.models.render import Renderer
 from utta.programs.folder import Program, save_program
 from utta.records.review import Review
 
@@ -61,10 +64,12 @@ class Prepared:
     withheld: dict[str, dict[str, int]]
     teachers: list[Program]
     pool: Pool
+    too_long: dict[str, dict[str, int]]  # tokens by record id, for each part
 
 
 def prepare(asked: Asked) -> Prepared:
-    """Read and check what was asked; `UttaError` for a leak between the parts, an unknown criterion or a missing model."""
+    """Read and check what was asked; `UttaError` for a leak between the parts, an unknown criterion or a missing model.
+    Responses that are too long for the model are put aside."""
     program, found = open_on(asked.program, asked.train, asked.model, asked.rubric, asked.criteria, purpose="train")
     if program.adapter:
         raise UttaError(
@@ -75,7 +80,14 @@ def prepare(asked: Asked) -> Prepared:
     validation = labelled(held_out.reviews, program.module.rubric, asked.validation)
     refuse_leak(train, validation, (asked.train, asked.validation))
     located = locate(asked.model or program.model_name or DEFAULT)
-    teachers, pool = _teachers(asked, program, train)
+    renderer = _renderer(located)
+    long = {
+        "train": too_long(program.module, train, renderer),
+        "validation": too_long(program.module, validation, renderer),
+    }
+    train = _short_enough(train, long["train"], asked.train, renderer)
+    validation = _short_enough(validation, long["validation"], asked.validation, renderer)
+    teachers, pool = _teachers(asked, program, train, renderer)
     config = {
         "kind": "distillation",
         "program": asked.program,
@@ -89,11 +101,45 @@ def prepare(asked: Asked) -> Prepared:
     }
     if (count := processes().num_processes) > 1:
         config["processes"] = count  # other batches, so another training
-    withheld = {"train": found.withheld, "validation": held_out.withheld}
-    return Prepared(program, located, train, validation, config, withheld, teachers, pool)
+    withheld = {
+        "train": found.withheld | _counted(long["train"]),
+        "validation": held_out.withheld | _counted(long["validation"]),
+    }
+    return Prepared(program, located, train, validation, config, withheld, teachers, pool, long)
 
 
-def _teachers(asked: Asked, program: Program, train: Sequence[Review]) -> tuple[list[Program], Pool]:
+def _renderer(located: Located) -> Renderer:
+    """What turns reviews into prompts for a model, without its weights."""
+    from transformers import AutoConfig, AutoTokenizer
+
+    from utta.models.engine import most_tokens
+
+    tokenizer, config = (
+        kind.from_pretrained(located.folder, local_files_only=True) for kind in (AutoTokenizer, AutoConfig)
+    )
+    return Renderer(tokenizer, located.name, most_tokens(config))
+
+
+def _short_enough(reviews: Sequence[Review], long: Mapping[str, int], path: Path, renderer: Renderer) -> list[Review]:
+    """The reviews of a file that the model can read whole. The others are put aside, never cut, and standard error says so;
+    `UttaError` when none is left."""
+    if not long:
+        return list(reviews)
+    first, tokens = next(iter(long.items()))
+    said = f"longer than the {renderer.max_tokens:,} tokens that {renderer.name} reads (the first: {first}, {tokens:,})"
+    if len(long) == len(reviews):
+        raise UttaError(f"All responses in {path} are {said}; shorten the conversations, or give another --model.")
+    print(f"{path}: put aside, not cut: {len(long):,} of {len(reviews):,} responses, {said}.", file=sys.stderr)
+    return [review for review in reviews if review.id not in long]
+
+
+def _counted(long: Mapping[str, int]) -> dict[str, int]:
+    return {"too_long": len(long)} if long else {}
+
+
+def _teachers(
+    asked: Asked, program: Program, train: Sequence[Review], renderer: Renderer
+) -> tuple[list[Program], Pool]:
     """The teachers and the replies that they are asked about; none of either without teachers."""
     pool = Pool([], {})
     if not asked.teachers:
@@ -103,6 +149,8 @@ def _teachers(asked: Asked, program: Program, train: Sequence[Review]) -> tuple[
     teachers = open_teachers(asked.teachers, judged, program.rubric, held_out)
     if asked.teachers.unlabelled:
         pool = read_pool(asked.teachers.unlabelled, program.rubric, judged, train, held_out)
+        long = too_long(program.module, pool.replies, renderer)
+        pool = replace(pool, replies=_short_enough(pool.replies, long, asked.teachers.unlabelled, renderer))
     return teachers, pool
 
 
@@ -148,11 +196,12 @@ def distill(asked: Asked) -> dict[str, Any] | None:
         return None
     if not finished:
         _finish(asked, prepared, taught, history)
-    return read_json(asked.out / "manifest.json")
+    return _finished(asked.out)
 
 
 def _finish(asked: Asked, prepared: Prepared, taught: dict[str, Any], history: list[dict[str, Any]]) -> None:
     """Make the program of the best adapter: calibrate it and save it."""
+    gc.collect()  # what trained is part of a circle, and calibration loads the base weights again
     adapter = asked.out / "adapter"
     if not adapter.is_dir():
         shutil.copytree(asked.out / "best", asked.out / ".adapter", dirs_exist_ok=True)
@@ -175,8 +224,6 @@ def _finish(asked: Asked, prepared: Prepared, taught: dict[str, Any], history: l
         "seconds": history[-1]["seconds"],
     }
     save_program(asked.out, program.module, manifest, program.rubric)
-    for rest in ("checkpoints", "best"):
-        shutil.rmtree(asked.out / rest, ignore_errors=True)
 
 
 def _lessons(asked: Asked, prepared: Prepared) -> tuple[Lessons | None, dict[str, Any]]:
@@ -193,6 +240,15 @@ def _lessons(asked: Asked, prepared: Prepared) -> tuple[Lessons | None, dict[str
         prepared.validation,
     )
     return lessons, {"teacher": prepared.config["teacher"] | {"unlabelled": prepared.pool.told or None} | report}
+
+
+def _finished(out: Path) -> dict[str, Any]:
+    """The manifest of a finished program, in whose folder nothing is left of the training."""
+    for rest in ("checkpoints", "best", ".best", ".before", ".adapter"):
+        shutil.rmtree(out / rest, ignore_errors=True)
+    for cut_short in out.glob(".*.part"):
+        cut_short.unlink()
+    return read_json(out / "manifest.json")
 
 
 def _part(prepared: Prepared, name: str, used: Sequence[Review]) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from safetensors import SafetensorError
 from transformers import TrainerCallback, TrainingArguments
 from transformers.utils import logging as transformers_logging
 
-from utta.core.files import read_json, write_json
+from utta.core.files import JsonLines, read_json, write_json, write_lines
 from utta.core.progress import progress
 from utta.distill.agreement import judge_items, validation_figures
 from utta.distill.lora import LoraLinear
@@ -35,6 +35,7 @@ from utta.programs.evaluator import TeachingEvaluator
 from utta.records.review import Review
 
 CHECKPOINT_SECONDS = 60
+KEPT_CHECKPOINTS = 2
 CHOSEN_BY = "macro_f1_weighted"
 
 
@@ -69,8 +70,9 @@ def train(
         seed=recipe.seed,
         save_strategy="steps",
         save_steps=10**9,  # the callback below saves by the clock
-        save_total_limit=2,
-        logging_strategy="epoch",
+        save_total_limit=KEPT_CHECKPOINTS,
+        logging_strategy="steps",
+        logging_steps=1,  # the callback below writes each step's loss down
         report_to=[],
         remove_unused_columns=False,
         disable_tqdm=True,
@@ -189,6 +191,7 @@ class _Keeper(TrainerCallback):
     """Shows progress, saves by the clock, measures validation agreement after each epoch, and keeps the best adapter.
 
     `history.json` is written before the epoch's checkpoint, so an epoch that is repeated after a kill replaces its entry.
+    `losses.jsonl` holds each step's loss; steps that are repeated replace theirs.
     """
 
     def __init__(
@@ -227,11 +230,33 @@ class _Keeper(TrainerCallback):
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         self.begun = time.monotonic()
         self.before = self.history[-1]["seconds"] if self.history else 0.0
+        self.losses = self._losses_until(state.global_step) if state.is_world_process_zero else None
         self.advance(state.global_step)
+
+    def _losses_until(self, step: int) -> JsonLines:
+        """The log of losses, without those after the step that training goes on from."""
+        path = self.out / "losses.jsonl"
+        with JsonLines(path) as log:
+            kept = [line for line in log.done if line["step"] <= step]
+        write_lines(path, kept)
+        return JsonLines(path)
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
+        if self.losses and "loss" in logs:
+            self.losses.append([{"step": state.global_step, "loss": logs["loss"]}])
+        state.log_history.clear()  # else every checkpoint would hold every step's
+
+    def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        if self.losses:
+            self.losses.close()
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         self.advance(1)
-        if agreed(time.monotonic() - self.saved > CHECKPOINT_SECONDS):
+        if state.epoch % 1 == 0:
+            # Now comes the epoch's validation, and then its checkpoint. One saved here, as the Trainer would after the very
+            # last step, would be resumed from without the validation.
+            control.should_save = False
+        elif agreed(time.monotonic() - self.saved > CHECKPOINT_SECONDS):
             control.should_save = True
             self.saved = time.monotonic()
 

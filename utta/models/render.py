@@ -43,6 +43,14 @@ class DecisionRow:
         return [[*self.trunk, *suffix] for suffix in self.suffixes]
 
 
+class TooLong(UttaError):
+    """A prompt that is longer than the model reads: `tokens` of it."""
+
+    def __init__(self, tokens: int, name: str, most: int):
+        super().__init__(f"A prompt has {tokens} tokens and {name} reads at most {most}: shorten the conversation.")
+        self.tokens = tokens
+
+
 class Renderer:
     """Renders decision requests for one tokenizer, having checked that its tokens allow the read-out."""
 
@@ -67,7 +75,7 @@ class Renderer:
         return text
 
     def render(self, state: Mapping[str, Any], questions: Mapping[str, Mapping[str, Any]]) -> DecisionRow:
-        """Tokenise a DSPy decision request of `choice` questions. `UttaError` when it is longer than the model reads."""
+        """Tokenise a DSPy decision request of `choice` questions. `TooLong` when it is longer than the model reads."""
         shared, before = self._chat(state, questions)
         labels = {name: tuple(question["criteria"]) for name, question in questions.items()}
         sequences = []
@@ -80,9 +88,7 @@ class Renderer:
             sequences.append(ids[:-1])
         longest = max(map(len, sequences))
         if longest > self.max_tokens:
-            raise UttaError(
-                f"A prompt has {longest} tokens and {self.name} reads at most {self.max_tokens}: shorten the conversation."
-            )
+            raise TooLong(longest, self.name, self.max_tokens)
         # A suffix holds at least the token of its read-out.
         trunk = min(common_prefix(sequences), min(map(len, sequences)) - 1)
         return DecisionRow(
