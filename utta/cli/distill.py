@@ -1,6 +1,7 @@
 """`utta distill`: expert labels into the weights of a small local model."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
