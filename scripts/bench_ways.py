@@ -41,6 +41,7 @@ MOST_TOKENS = 8192
 RECIPE = Recipe()
 WARM_UP = 0.06  # share of the steps in which the learning rate rises
 POLL_SECONDS = 0.05
+DONE = "installed"  # stands in an environment that is whole
 
 
 @dataclass(frozen=True)
@@ -192,7 +193,7 @@ def settings(limits: Limits, out: Path) -> dict[str, Any]:
         "lr_scheduler_type": "cosine",
         "warmup_steps": WARM_UP,
         "weight_decay": 0.0,
-        "bf16": True,
+        "bf16": best_dtype() is torch.bfloat16,
         "use_cpu": True,
         "seed": RECIPE.seed,
         "save_strategy": "no",
@@ -324,7 +325,7 @@ def _with_trl(rows: Any, measure: Any, located: Located, limits: Limits, out: Pa
         packing=False,
         gradient_checkpointing=False,
         max_length=None,
-        model_init_kwargs={"dtype": torch.bfloat16},
+        model_init_kwargs={"dtype": best_dtype()},
     )
     adapter = LoraConfig(
         r=RECIPE.rank,
@@ -390,7 +391,7 @@ def _llamafactory_settings(located: Located, limits: Limits, out: Path) -> dict[
         "warmup_steps": WARM_UP,
         "weight_decay": 0.0,
         "train_sampling_strategy": "group_by_length",
-        "bf16": True,
+        "bf16": best_dtype() is torch.bfloat16,
         "use_cpu": True,
         "seed": RECIPE.seed,
         "logging_steps": 1,
@@ -451,13 +452,25 @@ def logged(path: Path) -> list[dict[str, Any]]:
 def install_llamafactory(folder: Path) -> Path:
     """LLaMA-Factory from PyPI in an environment of its own; returns its command. `UttaError` says why it is not there."""
     program = folder / "bin" / "llamafactory-cli"
-    if program.is_file():
-        return program
-    pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet"]
-    pinned = f"torch=={torch.__version__.split('+')[0]}"
-    for command in ([sys.executable, "-m", "venv", str(folder)], [*pip, pinned], [*pip, pinned, "llamafactory"]):
-        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        if done.returncode:
-            reason = (done.stdout.strip().splitlines() or ["it said nothing"])[-1]
-            raise UttaError(f"LLaMA-Factory cannot be installed here ({reason})")
+    if not (folder / DONE).is_file():
+        python = str(folder / "bin" / "python")
+        pinned = f"torch=={torch.__version__.split('+')[0]}"
+        install = [python, "-m", "pip", "install", "--quiet"]
+        _run([sys.executable, "-m", "venv", str(folder)])
+        _run([*install, pinned])
+        _run([*install, pinned, "llamafactory"])
+        if "+cpu" in _run([python, "-c", "import torch; print(torch.__version__)"]):
+            # Those of PyPI are built for CUDA and do not load beside a torch for CPUs; text needs neither.
+            _run([python, "-m", "pip", "uninstall", "--quiet", "--yes", "torchvision"])
+            for library in folder.glob("lib/*/site-packages/torchaudio/lib/*.so"):
+                library.unlink()
+        (folder / DONE).touch()
     return program
+
+
+def _run(command: list[str]) -> str:
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if done.returncode:
+        reason = (done.stdout.strip().splitlines() or ["it said nothing"])[-1]
+        raise UttaError(f"LLaMA-Factory cannot be installed here ({reason})")
+    return done.stdout
