@@ -249,7 +249,7 @@ def figures(way: str, adapter: Path, located: Located, rubric: Rubric, held_out:
 
     if way in ("ours", "trl"):
         model = PeftModel.from_pretrained(load_weights(located, best_dtype()), adapter).eval()
-        return validation_figures(judge_items(model, rubric, held_out, autocast=True))
+        return validation_figures(judge_items(model, rubric, held_out, best_dtype() is torch.bfloat16))
     base = AutoModelForCausalLM.from_pretrained(located.folder, dtype=best_dtype(), attn_implementation="sdpa")
     model = PeftModel.from_pretrained(base, adapter).eval()
     return validation_figures(judge_in_turn(model, rubric, held_out, _tokenizer(located)))
