@@ -17,6 +17,7 @@ counts 4 operations for each linear weight and each token computed: forward, and
 
 import argparse
 import json
+import math
 import subprocess
 import sys
 import time
@@ -161,7 +162,9 @@ def agreement(asked: argparse.Namespace, way: str) -> dict[str, Any]:
     rows = {"ours": len(items), "trl": decisions / BATCH}.get(way, len(list(replies(items))) / BATCH)
     seconds = asked.agreement_minutes * 60
     steps = max(1, min(int(seconds / speed["seconds"] * speed["steps"]), int(RECIPE.epochs * rows)))
-    measured = by_way(way, items, Limits(0, steps, seconds), asked.out)
+    # LLaMA-Factory keeps an adapter only of a training that it ends itself.
+    limits = Limits(0, steps, math.inf if way == "llamafactory" else seconds)
+    measured = by_way(way, items, limits, asked.out)
     rubric = data_rubric(asked.out / "split" / "train.jsonl", None)
     rubric = rubric.only(list(items[0].group.rows[0].criteria))
     told = figures(way, asked.out / way / "adapter", locate(MODEL), rubric, held_out)
@@ -175,7 +178,9 @@ def by_way(way: str, items: list[Any], limits: Any, out: Path) -> Any:
 
     given = (items, locate(MODEL), limits, out / way)
     if way == "llamafactory":
-        return bench_ways.llamafactory(*given, bench_ways.install_llamafactory(out / "llamafactory-environment"))
+        import bench_llamafactory as factory
+
+        return factory.llamafactory(*given, factory.install_llamafactory(out / "llamafactory-environment"))
     return {"ours": bench_ways.ours, "trl": bench_ways.trl, "trl_best": bench_ways.trl_best}[way](*given)
 
 

@@ -78,7 +78,7 @@ def test_a_training_ends_at_its_limit_of_seconds(scripts, items, tiny, tmp_path)
 
 
 def test_a_log_that_is_being_written_gives_its_whole_lines(scripts, tmp_path):
-    ways = scripts("bench_ways")
+    ways = scripts("bench_llamafactory")
     assert ways.logged(tmp_path / "log") == []
     (tmp_path / "log").write_text('{"current_steps": 1}\n{"current_st', encoding="utf-8")
     assert ways.logged(tmp_path / "log") == [{"current_steps": 1}]
@@ -123,4 +123,4 @@ def test_a_part_that_is_done_is_taken_from_the_folder(scripts, tmp_path, monkeyp
 def test_an_environment_that_cannot_be_made_gives_one_sentence(scripts, tmp_path):
     (tmp_path / "taken").write_text("a file", encoding="utf-8")
     with pytest.raises(UttaError, match="LLaMA-Factory cannot be installed here"):
-        scripts("bench_ways").install_llamafactory(tmp_path / "taken")
+        scripts("bench_llamafactory").install_llamafactory(tmp_path / "taken")
