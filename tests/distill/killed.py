@@ -7,7 +7,7 @@ import multiprocessing
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from utta.distill.run import Asked
@@ -76,12 +76,12 @@ def _at_validation(count: Callable[[], None], out: str) -> None:
 
     judge = training.judge_items
 
-    def one_by_one(items: Any) -> Iterator[Any]:
-        for item in items:
+    class Counted(list[Any]):
+        def __getitem__(self, place: Any) -> Any:
             count()
-            yield item
+            return super().__getitem__(place)
 
-    training.judge_items = lambda model, rubric, items, *rest: judge(model, rubric, one_by_one(items), *rest)  # type: ignore[arg-type]
+    training.judge_items = lambda model, rubric, items, *rest: judge(model, rubric, Counted(items), *rest)
 
 
 def _at_file(count: Callable[[], None], out: str) -> None:
