@@ -1,7 +1,6 @@
 """What a teacher says to the student stays as it is; what is said to the judge does not reach it."""
 
 import json
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -9,6 +8,7 @@ from hypothesis import strategies as st
 
 from tests.evaluate.scripted import RUBRIC, ScriptedJudge
 from utta.core.paths import data_dir
+from utta.programs import asides
 from utta.programs.asides import without_asides
 from utta.programs.evaluator import TeachingEvaluator
 from utta.records.read import read_reviews
@@ -74,14 +74,14 @@ def test_no_sample_reply_loses_a_word():
 
 
 def test_real_replies_lose_little(shared_data):
-    """At most 2 in 100, most of them with notes that a model added for somebody else."""
+    """At most 6 in 100, about half of them with notes that a model added for somebody else ("Here is a possible response:")."""
     replies = [
         told["response"]
         for dialogue in json.loads((shared_data / "mrbench_v3.json").read_text(encoding="utf-8"))
         for told in dialogue["tutor_responses"].values()
     ]
     changed = sum(without_asides(reply, MRBENCH) != reply for reply in replies)
-    assert len(replies) > 1000 and changed <= 0.02 * len(replies)
+    assert len(replies) > 1000 and changed <= 0.06 * len(replies)
 
 
 def test_the_judge_is_not_shown_them():
@@ -95,11 +95,23 @@ def test_the_judge_is_not_shown_them():
     assert judge.asked == ["Why 7?"]
 
 
-def test_of_asides_of_every_kind_half_are_found():
-    """The examples from which the signs were chosen; what gets through of others, `--edge-cases` measures."""
-    lines = (Path(__file__).parent / "asides.jsonl").read_text(encoding="utf-8").splitlines()
-    examples = [json.loads(line)["text"] for line in lines]
-    found = sum(without_asides(f"Why 7? {text}", MRBENCH) != f"Why 7? {text}" for text in examples)
-    assert len(set(examples)) == len(examples) == 320 and found > 0.5 * len(examples)
+def examples():
+    lines = (data_dir() / "asides.jsonl").read_text(encoding="utf-8").splitlines()
+    return [(example["text"], example["judge"]) for example in map(json.loads, lines)]
+
+
+def test_most_asides_that_it_has_not_seen_are_found(monkeypatch):
+    detector = asides.fit(examples()[::2])
+    monkeypatch.setattr(asides, "_detector", lambda: detector)
+    found = {True: [], False: []}
+    for text, judge in examples()[1::6]:
+        found[judge].append(without_asides(text, MRBENCH) != text.strip())
+    assert sum(found[True]) > 0.8 * len(found[True]) and len(found[True]) > 200
+    assert sum(found[False]) < 0.15 * len(found[False])
+
+
+def test_what_measures_the_defence_has_not_taught_it():
+    texts = [text for text, _ in examples()]
     measured = (data_dir() / "edge_cases.yaml").read_text(encoding="utf-8")
-    assert not [text for text in examples if text in measured]
+    assert len(set(texts)) == len(texts) > 3000
+    assert not [text for text in texts if len(text) > 30 and text in measured]

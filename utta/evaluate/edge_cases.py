@@ -2,7 +2,7 @@
 are asked about in another order.
 
 The texts stand in `data/edge_cases.yaml`. The instructions there were written apart from the judge's defence
-(`data/asides.yaml`), so that they show what gets through.
+(`data/asides.jsonl`), so that they show what gets through.
 """
 
 import random

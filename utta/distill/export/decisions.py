@@ -42,7 +42,7 @@ def _marked(program: Program, renderer: Renderer) -> DecisionRow:
     recorder, before = Recorder(), program.module.judge.lm
     program.module.judge.lm = recorder
     try:
-        program.module(**{name: "{" + name + "}" for name in INPUT_FIELDS})
+        program.module.judge(**{name: "{" + name + "}" for name in INPUT_FIELDS})
     finally:
         program.module.judge.lm = before
     return renderer.render(*recorder.requests[0])
