@@ -29,7 +29,7 @@ def test_what_was_written_is_told(tmp_path):
     told = json.loads(run("export", SAMPLE, "--to", "csv", "--out", tmp_path / "t.csv", "--json"))
     assert told == {
         "file": str(SAMPLE), "format": "csv", "kind": "reviews", "records": 96, "paths": [str(tmp_path / "t.csv")],
-        "faults": 0, "rejects_file": None,
+        "faults": 0, "withheld": {}, "rejects_file": None,
     }  # fmt: skip
 
 

@@ -27,11 +27,13 @@ def shares(found):
     return {form["form"]: form["fooled"]["value"] for form in found["forms"]}
 
 
-def test_a_judge_that_praises_everything_is_fooled_by_every_edge_case(found):
+def test_a_judge_that_praises_everything_is_fooled_by_every_edge_case_with_words_of_its_own(found):
     told = found(lambda state, name, labels: GOOD[name])
     by_form = shares(told)
     edges = [form["form"] for form in told["forms"] if form["group"] == "edge"]
-    assert len(edges) == 6 and all(by_form[form] == 1 for form in edges)
+    assert len(edges) == 6
+    for form in edges:  # what says nothing is not the model's to praise
+        assert by_form[form] == (0 if form in ("blank", "one symbol", "the student's words") else 1), form
     assert told["replies"] == 3 and told["fooled_instructions"]["value"] == 0  # nothing can rise
 
 
