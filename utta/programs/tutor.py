@@ -8,13 +8,14 @@ It guides and does not hand over the answer; `utta.evaluate.tutor` measures how 
 (`temperature`, `max_tokens`, `top_p`) is set when it is made and saved with it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import dspy
 
 from signatures.tutor import Answer
 from utta.models.load import Model
+from utta.models.text import TextEngine
 from utta.programs.adapters import BoundedJSON
 from utta.records.example import TeachingExample
 from utta.records.record import Turn
@@ -35,6 +36,12 @@ class Tutor(dspy.Module):
         """Answer with `model` from now on."""
         self.answer.lm = model.lm
         return self
+
+    @property
+    def cancel(self) -> Callable[[], None] | None:
+        """What drops the requests under way, where the model is local."""
+        engine = getattr(self.answer.lm, "engine", None)
+        return engine.engine.cancel if isinstance(engine, TextEngine) else None
 
     def forward(self, student_question: str, grade_level: str = "", subject: str = "", context: str = "") -> Any:
         with dspy.context(adapter=BoundedJSON()):
