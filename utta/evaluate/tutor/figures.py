@@ -82,8 +82,8 @@ def compared(
     other_lines: Sequence[Line],
     seed: int = 0,
 ) -> dict[str, Any]:
-    """The paired differences of `effectiveness` and of what pressing shows to another tutor's, this one's less the other's; only
-    the problems and students that both answered count."""
+    """The paired differences of `effectiveness` and of what pressing shows, this tutor's less the other's; only problems and
+    students that both answered count."""
     ours, theirs = (
         [(r.problem, r.effectiveness) for r in rows if r.responder == TUTOR] for rows in (judged, other_judged)
     )

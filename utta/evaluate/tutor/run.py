@@ -22,7 +22,7 @@ from utta.evaluate.open import open_on
 from utta.evaluate.predict import predict
 from utta.evaluate.tutor import figures
 from utta.evaluate.tutor.figures import PRESSED, TUTOR, Judged
-from utta.evaluate.tutor.pressing import Part, PressingStudent, pressing_students
+from utta.evaluate.tutor.pressing import Part, pressing_students
 from utta.evaluate.tutor.replies import pressed, replies
 from utta.programs.evaluator import effectiveness
 from utta.programs.folder import Program, now, open_program, versions
@@ -135,7 +135,7 @@ def _judged(judge: Program, reviews: Sequence[Review], out: Path) -> tuple[list[
 
 
 def _against(run: Path | None) -> tuple[list[Judged], list[Any]] | None:
-    """Another tutor's finished run: the judged replies and what it said when pressed; `UttaError` where the folder holds none."""
+    """Another tutor's finished run: the judged replies and what it said when pressed; `UttaError` where there is none."""
     if run is None:
         return None
     if not (run / "results.json").is_file() or read_json(run / "results.json").get("kind") != KIND:
