@@ -65,18 +65,26 @@ def rouge_l(candidate: str, reference: str) -> float:
     return 2 * common / (len(said) + len(real))
 
 
+class Grams:
+    """The word n-grams of some texts, counted once, for `distinct` of many selections of the texts."""
+
+    def __init__(self, texts: Sequence[str], n: int):
+        said = [words(text) for text in texts]
+        grams = [(i, tuple(of[k : k + n])) for i, of in enumerate(said) for k in range(len(of) - n + 1)]
+        codes = {gram: code for code, gram in enumerate(dict.fromkeys(gram for _, gram in grams))}
+        self._owners = np.array([i for i, _ in grams], dtype=np.int64)
+        self._codes = np.array([codes[gram] for _, gram in grams], dtype=np.int64)
+
+    def distinct(self, rows: NDArray[np.int64]) -> float:
+        """distinct-n (Li et al. 2016) of the texts `rows`: the share of different n-grams among all of them, in (0, 1]; nan
+        without any. It falls with the number of texts, so only sets of equally many may be compared."""
+        times = np.bincount(rows, minlength=int(self._owners.max(initial=-1)) + 1)[self._owners]
+        return len(np.unique(self._codes[times > 0])) / int(times.sum()) if times.sum() else float("nan")
+
+
 def distinct(texts: Sequence[str], n: int) -> float:
-    """distinct-n (Li et al. 2016): the share of different word n-grams among all of them, in (0, 1]; nan without any.
-
-    It falls with the number of texts, so only sets of equally many may be compared.
-    """
-    grams = [gram for text in texts for gram in _grams(text, n)]
-    return len(set(grams)) / len(grams) if grams else float("nan")
-
-
-def _grams(text: str, n: int) -> list[tuple[str, ...]]:
-    said = words(text)
-    return [tuple(said[i : i + n]) for i in range(len(said) - n + 1)]
+    """distinct-n of all the texts, see `Grams.distinct`."""
+    return Grams(texts, n).distinct(np.arange(len(texts)))
 
 
 def length_distance(one: ArrayLike, other: ArrayLike) -> float:
