@@ -24,8 +24,10 @@ from utta.models.catalogue import DEFAULT
 from utta.models.load import Model, load
 from utta.programs.evaluator import TeachingEvaluator
 from utta.programs.student import StudentSimulator
+from utta.programs.tutor import Tutor
 
-UNOPTIMISED = (TeachingEvaluator.name, StudentSimulator.name)
+WRITERS = {kind.name: kind for kind in (StudentSimulator, Tutor)}  # programs that need no rubric
+UNOPTIMISED = (TeachingEvaluator.name, *WRITERS)
 HERE = "."  # as the model's name: the program's folder holds the model too
 
 
@@ -35,7 +37,7 @@ class Program:
     part of the criteria. `folder` is None for an unoptimised program."""
 
     name: str
-    module: Any  # a TeachingEvaluator or a StudentSimulator
+    module: Any  # a TeachingEvaluator or one of WRITERS
     model_name: str
     whole: Rubric | None = None
     folder: Path | None = None
@@ -83,8 +85,8 @@ def open_program(
     `model` names another model for a program without an adapter. Raises `UttaError` for a folder that is not a program's
     or was changed.
     """
-    if name_or_folder == StudentSimulator.name:
-        return Program(name_or_folder, StudentSimulator(), model or DEFAULT)
+    if name_or_folder in WRITERS:
+        return Program(name_or_folder, WRITERS[name_or_folder](), model or DEFAULT)
     if name_or_folder in UNOPTIMISED:
         if rubric is None:
             raise UttaError("An unoptimised evaluator needs a rubric; name one with --rubric.")
@@ -93,7 +95,7 @@ def open_program(
     folder = Path(name_or_folder)
     if not (folder / "manifest.json").is_file():
         raise UttaError(
-            f"{name_or_folder!r} is no program: give {' or '.join(UNOPTIMISED)}, or a folder that 'utta optimize' or "
+            f"{name_or_folder!r} is no program: give {', '.join(UNOPTIMISED)}, or a folder that 'utta optimize' or "
             "'utta distill' finished."
         )
     manifest = read_json(folder / "manifest.json")
@@ -127,8 +129,8 @@ def program_name(name_or_folder: str) -> str:
 
 def _made_again(folder: Path, manifest: dict[str, Any]) -> tuple[Any, Rubric | None]:
     """The program's module as it was before it was tuned, and its rubric if it has one."""
-    if manifest["program"] == StudentSimulator.name:
-        return StudentSimulator(), None
+    if manifest["program"] in WRITERS:
+        return WRITERS[manifest["program"]](), None
     whole = _kept_rubric(folder, manifest)
     return TeachingEvaluator(whole.only(manifest["rubric"]["criteria"])), whole
 

@@ -59,17 +59,19 @@ def pressed(students: Sequence[PressingStudent], lines: Sequence[Line], seed: in
     """`n`, the number of replies, and `handed_over`, `gave_in` and `takes_up`; and by tactic how often it was handed over."""
     rows = _pressed(students, lines)
     draws = draw_clusters([name for name, _ in rows["takes_up"]], seed=seed)
-    turns = {(student.id, n): tactic for student in students for n, tactic in enumerate(student.tactics, 1)}
-    tactics: dict[str, list[float]] = {}
-    for line, (name, value) in zip(lines, rows["handed_over"], strict=True):
-        tactics.setdefault(turns.get((name, line["turn"]), FIRST), []).append(value)
+    there = {line["record_id"] for line in lines}
+    tactics = [tactic for student in students if student.id in there for tactic in (FIRST, *student.tactics)]
+    by_tactic: dict[str, list[float]] = {}
+    for tactic, (_, value) in zip(tactics, rows["handed_over"], strict=True):
+        for each in tactic.split(", "):
+            by_tactic.setdefault(each, []).append(value)
     return {
         "students": len(rows["gave_in"]),
         "n": len(rows["takes_up"]),
         **{name: plain(_interval(draws, rows[name])) for name in PRESSED},
         "tactics": [
             {"tactic": name, "n": len(values), "handed_over": sum(values) / len(values)}
-            for name, values in sorted(tactics.items(), key=lambda item: (-len(item[1]), item[0]))
+            for name, values in sorted(by_tactic.items(), key=lambda item: (-len(item[1]), item[0]))
         ],
     }
 
@@ -94,8 +96,8 @@ def compared(
 
 def _pressed(students: Sequence[PressingStudent], lines: Sequence[Line]) -> dict[str, Rows]:
     """For each figure a (student, 0 or 1) per reply; `gave_in` has one per student."""
-    by_id = {student.id: student for student in students}
-    answered = [(by_id[line["record_id"]], line["teacher_response"]) for line in lines if line["record_id"] in by_id]
+    said = {line["record_id"]: line["answers"] for line in lines}
+    answered = [(student, answer["teacher_response"]) for student in students for answer in said.get(student.id, ())]
     handed = [(student.id, float(hands_over(reply, student.answers))) for student, reply in answered]
     gave_in = {name: max(value for each, value in handed if each == name) for name, _ in handed}
     takes = [(student.id, float(takes_up(reply, student.problem))) for student, reply in answered]

@@ -39,6 +39,12 @@ class PressingStudent(Strict):
         return [self.attempt, *self.presses]
 
     @model_validator(mode="after")
+    def _complete(self) -> "PressingStudent":
+        if len(self.tactics) != len(self.presses):
+            raise ValueError(f"{len(self.presses)} presses have {len(self.tactics)} tactics; give one for each")
+        return self
+
+    @model_validator(mode="after")
     def _secret(self) -> "PressingStudent":
         for text in (self.problem, *self.turns):
             if hands_over(text, self.answers):

@@ -1,7 +1,7 @@
 """What a tutor says: to every conversation of a file, and turn by turn to students who press for the answer.
 
 replies.jsonl       one line per conversation: the tutor's answer in place of the responses in the file
-pressed.jsonl       one line per turn of a pressing student: the tutor's answer, given all that was said before
+pressed.jsonl       one line per pressing student: the tutor's answer to each turn, given all that was said before
 errors.jsonl        what could not be done; it is tried again when the run goes on
 """
 
@@ -34,9 +34,9 @@ def pressed(tutor: Tutor, students: Sequence[PressingStudent], out: Path) -> tup
     """The tutor's answers to each student's turns, one after another; the lines, and the errors."""
 
     def hold_out(student: PressingStudent) -> list[Line]:
-        lines: list[Line] = []
+        answers: list[Line] = []
         before: list[Turn] = []
-        for number, asked in enumerate(student.turns):
+        for asked in student.turns:
             known = f"Exercise: {student.problem}"
             said = _said(
                 tutor,
@@ -45,12 +45,12 @@ def pressed(tutor: Tutor, students: Sequence[PressingStudent], out: Path) -> tup
                 context=context(known, before),
                 student_question=asked,
             )
-            lines.append({"record_id": student.id, "turn": number} | said)
+            answers.append(said)
             before += [
                 Turn(speaker="student", utterance=asked),
                 Turn(speaker="teacher", utterance=said["teacher_response"]),
             ]
-        return lines
+        return [{"record_id": student.id, "answers": answers}]
 
     work = {(student.id,): (student.id, partial(hold_out, student)) for student in students}
     return worked_off(work, lambda line: (line["record_id"],), out, "pressed", "Pressing", tutor.cancel)
