@@ -70,7 +70,7 @@ def evaluate(
       utta evaluate evaluator --data data/samples/reviews.jsonl --out runs/base
       utta evaluate evaluator --data data/samples/reviews.jsonl --out runs/base --edge-cases 4
       utta evaluate student --data data/samples/dialogues.jsonl --out runs/student --limit 4
-      utta evaluate tutor --data data/samples/reviews.jsonl --judge runs/judge --out runs/tutor --limit 8
+      utta evaluate tutor --data data/samples/reviews.jsonl --judge evaluator --out runs/tutor --limit 8
     """
     import json
 
