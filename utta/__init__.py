@@ -10,10 +10,17 @@ The stations between a review and a report are the folders of this package; `REA
 
 import importlib
 import importlib.util
+import logging
+import warnings
 from pathlib import Path
 from typing import Any
 
 __version__ = "0.1.0"
+
+# PEFT asks a model for something by a name that Transformers is about to change; nothing a user could mend.
+warnings.filterwarnings("ignore", ".*is_gradient_checkpointing", FutureWarning)
+# bitsandbytes, which comes with PEFT where it is installed, would say that it could have another kernel from a hub.
+logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
 
 _NAMES = {
     "ResponseCoach": "utta.programs.coach",

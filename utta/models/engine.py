@@ -6,9 +6,7 @@ one batch. Adapters are held beside the base weights and switched per batch. The
 process (`engine`).
 """
 
-import logging
 import threading
-import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -26,11 +24,6 @@ from utta.core.files import read_json
 from utta.models import attention, tree
 from utta.models.catalogue import Located, fingerprint, locate
 from utta.models.render import DecisionRow, Renderer
-
-# PEFT asks a model for something by a name that Transformers is about to change; nothing a user could mend.
-warnings.filterwarnings("ignore", ".*is_gradient_checkpointing", FutureWarning)
-# bitsandbytes, which comes with PEFT where it is installed, would say that it could have another kernel from a hub.
-logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
 
 PASS_TOKENS = 4096  # tokens of one pass over decisions
 TEXT_BATCH = 32
