@@ -130,7 +130,8 @@ def verdict(results: StudentResults) -> str:
         parts.append(f"what the real students said has a negative log-likelihood of {interval(nll.program)} a token")
     if first.program:
         parts.append(
-            f"the simulated student states its own wrong answer on {interval(first.program)} of first turns (real students: {_of(first.real)})"
+            f"the simulated student states its own wrong answer on {interval(first.program)} of first turns (real "
+            f"students: {_of(first.real)})"
         )
     if early.program:
         parts.append(f"and the right answer too early on {interval(early.program)} of turns (real: {_of(early.real)})")
