@@ -6,9 +6,7 @@ one batch. Adapters are held beside the base weights and switched per batch. The
 process (`engine`).
 """
 
-import logging
 import threading
-import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -27,11 +25,6 @@ from utta.models import attention, text_rows, tree
 from utta.models.catalogue import Located, fingerprint, locate
 from utta.models.render import DecisionRow, Renderer
 from utta.models.text_rows import TextRow
-
-# PEFT asks a model for something by a name that Transformers is about to change; nothing a user could mend.
-warnings.filterwarnings("ignore", ".*is_gradient_checkpointing", FutureWarning)
-# bitsandbytes, which comes with PEFT where it is installed, would say that it could have another kernel from a hub.
-logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
 
 PASS_TOKENS = 4096  # tokens of one pass over decisions
 TEXT_BATCH = 32

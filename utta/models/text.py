@@ -67,11 +67,12 @@ class TextEngine:
                 break
         yield end
 
-    def log_probabilities(self, messages: Sequence[Mapping[str, str]]) -> list[list[float]]:
-        """For each assistant message of a chat the log-probabilities of its tokens, the end of the turn included, as the
-        model would have written it there."""
+    def log_probabilities(self, model: str, messages: Sequence[Mapping[str, str]]) -> list[list[float]]:
+        """For each assistant message of a chat the log-probabilities of its tokens, the end of the turn included, if the
+        model of that name (an LM's `model`, with its adapter) had written it there."""
         row = conversation_row(self.engine.renderer, messages)
-        coming = iter(self.engine.log_probabilities(row, self.adapter) if row.ids else ())
+        adapter = model.rpartition("@")[2] if "@" in model else ""
+        coming = iter(self.engine.log_probabilities(row, adapter) if row.ids else ())
         return [list(islice(coming, end - start)) for start, end in turns(row)]
 
     def close(self) -> None:

@@ -46,7 +46,7 @@ def scores(student: StudentSimulator, dialogues: Sequence[Dialogue], out: Path) 
         return [], []
 
     def score(dialogue: Dialogue) -> list[Line]:
-        found = engine.log_probabilities(student.messages(dialogue))
+        found = engine.log_probabilities(student.play.lm.model, student.messages(dialogue))
         turns = {"log_probability": [sum(turn) for turn in found], "tokens": [len(turn) for turn in found]}
         return [{"record_id": dialogue.id} | turns]
 
