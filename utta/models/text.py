@@ -1,7 +1,8 @@
 """A DSPy language-model engine over the local engine: text, whole or streamed, for the programs that write."""
 
+import json
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from dspy.lm15 import (
@@ -16,14 +17,15 @@ from dspy.lm15 import (
     Usage,
 )
 
-from utta.models.engine import Engine, Text, TextSettings
+from utta.models.engine import Engine, Text
+from utta.models.writing import TextSettings
 
 
 class TextEngine:
     """Answers `dspy.LM` requests; batching, adapters and weights are the local engine's."""
 
-    supports_response_schema = False
-    supported_params = ("temperature", "max_tokens", "top_p", "stop", "seed")
+    supports_response_schema = True
+    supported_params = ("temperature", "max_tokens", "top_p", "stop", "seed", "response_format")
 
     def __init__(self, engine: Engine, adapter: str = ""):
         self.engine = engine
@@ -79,7 +81,14 @@ class TextEngine:
 def settings(request: Request) -> TextSettings:
     """The request's sampling settings, with the engine's defaults for what it leaves open."""
     asked = {name: getattr(request.config, name) for name in ("max_tokens", "temperature", "top_p", "seed")}
-    return TextSettings(**{k: v for k, v in asked.items() if v is not None})
+    return TextSettings(
+        **{k: v for k, v in asked.items() if v is not None}, schema=_schema(request.config.response_format)
+    )
+
+
+def _schema(response_format: Mapping[str, Any] | None) -> str | None:
+    """The JSON schema that a request asks for; one that asks for JSON alone gets an object."""
+    return json.dumps(response_format.get("schema", {"type": "object"})) if response_format else None
 
 
 def cut(text: str, stops: tuple[str, ...]) -> tuple[str, bool]:

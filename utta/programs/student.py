@@ -17,7 +17,7 @@ import dspy
 
 from signatures.student import Student
 from utta.models.load import Model
-from utta.programs.coach import PlainText
+from utta.programs.adapters import PlainText
 from utta.records.dialogue import Dialogue
 from utta.records.record import Turn
 
