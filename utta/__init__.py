@@ -10,15 +10,24 @@ The stations between a review and a report are the folders of this package; `REA
 
 import importlib
 import importlib.util
+import logging
+import warnings
 from pathlib import Path
 from typing import Any
 
 __version__ = "0.1.0"
 
+# PEFT asks a model for something by a name that Transformers is about to change; nothing a user could mend.
+warnings.filterwarnings("ignore", ".*is_gradient_checkpointing", FutureWarning)
+# bitsandbytes, which comes with PEFT where it is installed, would say that it could have another kernel from a hub.
+logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
+
 _NAMES = {
     "ResponseCoach": "utta.programs.coach",
     "Rubric": "signatures.rubric",
+    "StudentSimulator": "utta.programs.student",
     "TeachingEvaluator": "utta.programs.evaluator",
+    "find_profile": "utta.records.profiles",
     "find_rubric": "utta.records.rubrics",
     "load_model": "utta.models.load:load",
     "open_program": "utta.programs.folder",

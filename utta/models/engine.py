@@ -6,9 +6,7 @@ Adapters are held beside the base weights and switched per batch. There is one e
 (`engine`).
 """
 
-import logging
 import threading
-import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -31,11 +29,6 @@ from utta.models.grammar import Grammar, Guide
 from utta.models.render import DecisionRow, Renderer
 from utta.models.text_rows import TextRow
 from utta.models.writing import Draft, TextSettings, write
-
-# PEFT asks a model for something by a name that Transformers is about to change; nothing a user could mend.
-warnings.filterwarnings("ignore", ".*is_gradient_checkpointing", FutureWarning)
-# bitsandbytes, which comes with PEFT where it is installed, would say that it could have another kernel from a hub.
-logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
 
 PASS_TOKENS = 4096  # tokens of one pass over decisions
 TEXT_BATCH = 32

@@ -2,7 +2,8 @@
 
 import json
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from dspy.lm15 import (
@@ -18,6 +19,7 @@ from dspy.lm15 import (
 )
 
 from utta.models.engine import Engine, Text
+from utta.models.text_rows import conversation_row, turns
 from utta.models.writing import TextSettings
 
 
@@ -66,6 +68,14 @@ class TextEngine:
                 end = StreamEndEvent(finish_reason="stop")
                 break
         yield end
+
+    def log_probabilities(self, model: str, messages: Sequence[Mapping[str, str]]) -> list[list[float]]:
+        """For each assistant message of a chat the log-probabilities of its tokens, the end of the turn included, if the
+        model of that name (an LM's `model`, with its adapter) had written it there."""
+        row = conversation_row(self.engine.renderer, messages)
+        adapter = model.rpartition("@")[2] if "@" in model else ""
+        coming = iter(self.engine.log_probabilities(row, adapter) if row.ids else ())
+        return [list(islice(coming, end - start)) for start, end in turns(row)]
 
     def close(self) -> None:
         """Nothing to close: the weights belong to the engine."""
