@@ -48,6 +48,8 @@ def test_the_chat_with_the_novices_reply_is_a_dialogue(tmp_path):
         ("teacher", "What is 2 + 3?"), ("student", "6"), ("student", "no 7"), ("teacher", "Wrong."), ("teacher", "It is 5."),
     ]  # fmt: skip
     assert dialogue.dialogue_turns[0].metadata == {"id": 1, "time": "00:10"}
+    assert dialogue.grade_level == "3" and "short answers" in dialogue.student_profile
+    assert brought(tmp_path, [ENTRY | {"lesson_topic": "Unknown"}], "dialogues").records[0].grade_level is None
 
 
 def test_both_replies_can_be_judged_and_one_problem_holds_them_together(tmp_path):

@@ -28,7 +28,7 @@ from utta.distill.rows import Lessons
 from utta.evaluate.answers import Answers, by_decision, distribution, number
 from utta.evaluate.predict import predict, read_predictions
 from utta.evaluate.run import seen_problems
-from utta.programs.folder import Program, open_program
+from utta.programs.folder import Program, open_judge
 from utta.records.review import Review
 
 GRID = (0.0, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
@@ -41,7 +41,7 @@ def open_teachers(asked: Teachers, judged: Rubric, rubric: Rubric, held_out: Hel
     as far as its training file is still there: its agreement on validation would promise too much."""
     programs = []
     for name in asked.programs:
-        program = open_program(name, rubric, criteria=[c.id for c in judged.criteria])
+        program = open_judge(name, rubric, criteria=[c.id for c in judged.criteria])
         if asked.model and not program.adapter:
             program.model_name = asked.model
         if missing := [c.id for c in judged.criteria if c not in program.module.rubric.criteria]:

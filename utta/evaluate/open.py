@@ -14,7 +14,8 @@ from pathlib import Path
 from signatures.rubric import Rubric
 from utta.core.errors import UttaError
 from utta.core.files import sha256
-from utta.programs.folder import UNOPTIMISED, Program, open_program
+from utta.programs.evaluator import TeachingEvaluator
+from utta.programs.folder import Program, open_judge
 from utta.records.read import ReadResult, put_aside_note, read_reviews, scan_reviews
 from utta.records.record import Purpose
 from utta.records.review import Review
@@ -44,7 +45,7 @@ def open_on(
     A plain evaluator judges the criteria that the data labels, or those named in `criteria`; a saved program judges its
     own. Lines that cannot be used are put aside, which standard error says.
     """
-    if program in UNOPTIMISED:
+    if program == TeachingEvaluator.name:
         whole = data_rubric(data, rubric)
         found = read(data, whole, purpose)
         names = labelled_criteria(whole, found.reviews, criteria)
@@ -53,13 +54,13 @@ def open_on(
                 f"No review in {data} has a label of the rubric {whole.id}; name the right one with --rubric, or say "
                 f"what to judge with --criteria: {', '.join(c.id for c in whole.criteria)}."
             )
-        return open_program(program, whole, model, names), found
-    opened = open_program(program, model=model)
+        return open_judge(program, whole, model, names), found
+    opened = open_judge(program, model=model)
     own = opened.module.rubric.criteria
     if criteria and set(criteria) != {c.id for c in own}:
         raise UttaError(f"{program} judges {', '.join(c.id for c in own)} and nothing else; leave --criteria out.")
     if rubric:
-        opened.rubric = find_rubric(rubric)
+        opened.whole = find_rubric(rubric)
     if not all(criterion in opened.rubric.criteria for criterion in own):
         raise UttaError(
             f"The rubric {rubric} has not the criteria that the program judges; give the one it was made for."

@@ -21,9 +21,10 @@ from transformers.utils import logging as transformers_logging
 
 from utta.core.errors import UttaError
 from utta.core.files import read_json
-from utta.models import attention, tree
+from utta.models import attention, text_rows, tree
 from utta.models.catalogue import Located, fingerprint, locate
 from utta.models.render import DecisionRow, Renderer
+from utta.models.text_rows import TextRow
 
 PASS_TOKENS = 4096  # tokens of one pass over decisions
 TEXT_BATCH = 32
@@ -53,7 +54,7 @@ class Text:
 @dataclass(eq=False)
 class _Request:
     adapter: str
-    work: DecisionRow | tuple[int, ...]
+    work: DecisionRow | TextRow | tuple[int, ...]
     settings: TextSettings | None = None
     streamer: Any = None
     answer: Future = field(default_factory=Future)
@@ -81,6 +82,10 @@ class Engine:
 
     def decide(self, row: DecisionRow, adapter: str = "") -> list[list[float]]:
         """The probabilities of each criterion's levels; blocks until the answer is there."""
+        return self._ask(_Request(adapter, row)).result()
+
+    def log_probabilities(self, row: TextRow, adapter: str = "") -> list[float]:
+        """The log-probability of each learned token of a row, given all before it; blocks until the answer is there."""
         return self._ask(_Request(adapter, row)).result()
 
     def generate(self, prompt: str, settings: TextSettings, adapter: str = "") -> Text:
@@ -160,7 +165,7 @@ class Engine:
                 batch = self._take()
             try:
                 with self._weights, torch.inference_mode(), self._active(batch[0].adapter):
-                    (self._decide if isinstance(batch[0].work, DecisionRow) else self._generate)(batch)
+                    self._compute(batch)
             except BaseException as error:
                 for request in batch:
                     if not request.answer.done():
@@ -172,7 +177,8 @@ class Engine:
         alike = [
             r
             for r in self._waiting
-            if (r.adapter, r.settings, r.streamer) == (first.adapter, first.settings, first.streamer)
+            if (type(r.work), r.adapter, r.settings, r.streamer)
+            == (type(first.work), first.adapter, first.settings, first.streamer)
         ]
         if isinstance(first.work, DecisionRow):
             taken: list[_Request] = []
@@ -181,9 +187,11 @@ class Engine:
                 if taken and size > PASS_TOKENS:
                     break
                 taken += group
+        elif isinstance(first.work, TextRow):
+            taken = sorted(alike, key=lambda r: abs(_length(r) - _length(first)))
+            taken = taken[: max(1, PASS_TOKENS // max(map(_length, taken)))]
         else:
-            length = len(first.work)
-            taken = sorted(alike, key=lambda r: abs(len(r.work) - length))[:TEXT_BATCH]  # type: ignore[arg-type]
+            taken = sorted(alike, key=lambda r: abs(_length(r) - _length(first)))[:TEXT_BATCH]
         self._waiting = [r for r in self._waiting if r not in taken]
         return taken
 
@@ -200,6 +208,15 @@ class Engine:
             with self.peft.disable_adapter():
                 yield
 
+    def _compute(self, batch: list[_Request]) -> None:
+        work = batch[0].work
+        if isinstance(work, DecisionRow):
+            self._decide(batch)
+        elif isinstance(work, TextRow):
+            self._score(batch)
+        else:
+            self._generate(batch)
+
     def _decide(self, batch: list[_Request]) -> None:
         askers: dict[int, list[_Request]] = {}
         for request in batch:
@@ -210,6 +227,11 @@ class Engine:
                 for row in group.rows:
                     mine, probabilities = probabilities[: len(row.suffixes)], probabilities[len(row.suffixes) :]
                     askers[id(row)].pop().answer.set_result(mine)
+
+    def _score(self, batch: list[_Request]) -> None:
+        rows = [r.work for r in batch if isinstance(r.work, TextRow)]
+        for request, found in zip(batch, text_rows.log_probabilities(self.base, rows), strict=True):
+            request.answer.set_result(found)
 
     def _generate(self, batch: list[_Request]) -> None:
         settings = batch[0].settings
@@ -230,6 +252,10 @@ class Engine:
             written = new[: ends[0]] if ends else new
             text = self.tokenizer.decode(written, skip_special_tokens=True)
             request.answer.set_result(Text(text, "stop" if ends else "length", len(prompt), len(written)))
+
+
+def _length(request: _Request) -> int:
+    return len(request.work.ids) if isinstance(request.work, TextRow) else len(request.work)  # type: ignore[arg-type]
 
 
 def _by_conversation(requests: list[_Request]) -> list[list[_Request]]:

@@ -1,9 +1,9 @@
 """A program's folder: its DSPy state, the rubric it was made for, its adapter, and a manifest that says how it came about.
 
 program.json    DSPy state as JSON, without a language model
-rubric.yaml     the rubric, whole; the loader builds the signature from the criteria of it that the manifest names,
+rubric.yaml     a judge's rubric, whole; the loader builds the signature from the criteria of it that the manifest names,
                 because DSPy restores state by position and would put it onto another rubric without a word
-manifest.json   model, hashes of weights, rubric and data, figures, versions
+manifest.json   which program it is, model, hashes of weights, rubric and data, figures, versions
 adapter/        LoRA weights in PEFT's format, when there are any
 """
 
@@ -23,22 +23,29 @@ from utta.core.files import read_json, write_json, write_text
 from utta.models.catalogue import DEFAULT
 from utta.models.load import Model, load
 from utta.programs.evaluator import TeachingEvaluator
+from utta.programs.student import StudentSimulator
 
-UNOPTIMISED = ("evaluator",)
+UNOPTIMISED = (TeachingEvaluator.name, StudentSimulator.name)
 HERE = "."  # as the model's name: the program's folder holds the model too
 
 
 @dataclass
 class Program:
-    """A program with the model it runs on. `rubric` is the whole one that labels belong to; the module may judge a part
-    of its criteria. `folder` is None for an unoptimised program."""
+    """A program with the model it runs on. `whole` is the rubric that a judge's labels belong to; its module may judge a
+    part of the criteria. `folder` is None for an unoptimised program."""
 
     name: str
-    module: TeachingEvaluator
+    module: Any  # a TeachingEvaluator or a StudentSimulator
     model_name: str
-    rubric: Rubric
+    whole: Rubric | None = None
     folder: Path | None = None
     manifest: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def rubric(self) -> Rubric:
+        """A judge's whole rubric."""
+        assert self.whole is not None, "a judge has one, and only `open_judge` leads here"
+        return self.whole
 
     @property
     def adapter(self) -> Path | None:
@@ -47,14 +54,17 @@ class Program:
 
     @property
     def state(self) -> dict[str, Any]:
-        """What tells two states of one program apart: the level weights, and a hash of the demonstrations if it has any."""
-        judge = self.module.dump_state()["judge"]
-        demos = judge["demos"] and hashlib.sha256(json.dumps(judge["demos"], sort_keys=True).encode()).hexdigest()[:16]
-        return judge.get("fields", {}) | ({"demos": demos} if demos else {})
+        """What tells two states of one program apart: a judge's level weights, and a hash of its demonstrations if it has
+        any; for any other program a hash of what each of its predictors is told."""
+        states = self.module.dump_state()
+        if not isinstance(self.module, TeachingEvaluator):
+            return {name: _hash([told["signature"], told["demos"]]) for name, told in states.items()}
+        judge = states["judge"]
+        return judge.get("fields", {}) | ({"demos": _hash(judge["demos"])} if judge["demos"] else {})
 
     def __call__(self, **inputs: str) -> Any:
-        """Judge one response with the program's own model and adapter, loaded at the first call."""
-        if self.module.judge.lm is None:
+        """One answer of the program with its own model and adapter, loaded at the first call."""
+        if any(predictor.lm is None for predictor in self.module.predictors()):
             self.load_model()
         return self.module(**inputs)
 
@@ -68,11 +78,13 @@ class Program:
 def open_program(
     name_or_folder: str, rubric: Rubric | None = None, model: str | None = None, criteria: Sequence[str] = ()
 ) -> Program:
-    """The program in a folder, or the unoptimised one of that name for `criteria` of `rubric`, by default all.
+    """The program in a folder, or the unoptimised one of that name; an evaluator for `criteria` of `rubric`, by default all.
 
     `model` names another model for a program without an adapter. Raises `UttaError` for a folder that is not a program's
     or was changed.
     """
+    if name_or_folder == StudentSimulator.name:
+        return Program(name_or_folder, StudentSimulator(), model or DEFAULT)
     if name_or_folder in UNOPTIMISED:
         if rubric is None:
             raise UttaError("An unoptimised evaluator needs a rubric; name one with --rubric.")
@@ -87,13 +99,38 @@ def open_program(
     manifest = read_json(folder / "manifest.json")
     if manifest.get("kind", "program") != "program":
         raise UttaError(f"{folder} was exported for other servers; evaluate the program that it was made from.")
-    whole = _kept_rubric(folder, manifest)
-    module = TeachingEvaluator(whole.only(manifest["rubric"]["criteria"]))
+    module, whole = _made_again(folder, manifest)
     module.load_state(read_json(folder / "program.json"))
     base = str(folder) if manifest["model"] == HERE else manifest["model"]
     if model and model != base and manifest.get("adapter"):
         raise UttaError(f"{folder} holds an adapter for {base}, so it cannot run on {model}; leave --model out.")
     return Program(manifest["program"], module, model or base, whole, folder, manifest)
+
+
+def open_judge(
+    name_or_folder: str, rubric: Rubric | None = None, model: str | None = None, criteria: Sequence[str] = ()
+) -> Program:
+    """What `open_program` opens, where it is a judge; `UttaError` for any other program."""
+    program = open_program(name_or_folder, rubric, model, criteria)
+    if program.whole is None:
+        raise UttaError(f"{name_or_folder} is a {program.name}, which judges nothing; give an evaluator instead.")
+    return program
+
+
+def program_name(name_or_folder: str) -> str:
+    """Which program a name or folder stands for, before it is opened; empty where it is none."""
+    if name_or_folder in UNOPTIMISED:
+        return name_or_folder
+    manifest = Path(name_or_folder) / "manifest.json"
+    return str(read_json(manifest).get("program", "")) if manifest.is_file() else ""
+
+
+def _made_again(folder: Path, manifest: dict[str, Any]) -> tuple[Any, Rubric | None]:
+    """The program's module as it was before it was tuned, and its rubric if it has one."""
+    if manifest["program"] == StudentSimulator.name:
+        return StudentSimulator(), None
+    whole = _kept_rubric(folder, manifest)
+    return TeachingEvaluator(whole.only(manifest["rubric"]["criteria"])), whole
 
 
 def _kept_rubric(folder: Path, manifest: dict[str, Any]) -> Rubric:
@@ -110,31 +147,24 @@ def _kept_rubric(folder: Path, manifest: dict[str, Any]) -> Rubric:
     return rubric
 
 
-def save_program(
-    folder: Path, module: TeachingEvaluator, manifest: dict[str, Any], rubric: Rubric | None = None
-) -> None:
+def save_program(folder: Path, module: Any, manifest: dict[str, Any], rubric: Rubric | None = None) -> None:
     """Write a program's folder; the manifest comes last, so a folder with a manifest is whole. `rubric` is the one of
-    which the program judges a part, by default its own."""
-    bound, module.judge.lm = module.judge.lm, None
+    which a judge judges a part, by default its own."""
+    predictors = module.predictors()
+    bound = [predictor.lm for predictor in predictors]
+    module.set_lm(None)
     try:
         state = module.dump_state()
     finally:
-        module.judge.lm = bound
+        for predictor, lm in zip(predictors, bound, strict=True):
+            predictor.lm = lm
     write_json(folder / "program.json", state)
-    write_text(folder / "rubric.yaml", (rubric or module.rubric).dump())
-    head = {
-        "kind": "program",
-        "schema_version": 1,
-        "program": module.name,
-        "rubric": {
-            "id": module.rubric.id,
-            "hash": module.rubric.hash,
-            "criteria": [c.id for c in module.rubric.criteria],
-        },
-        "created": now(),
-        "versions": versions(),
-    }
-    write_json(folder / "manifest.json", head | manifest)
+    head: dict[str, Any] = {"kind": "program", "schema_version": 1, "program": module.name}
+    if isinstance(module, TeachingEvaluator):
+        judged = module.rubric
+        write_text(folder / "rubric.yaml", (rubric or judged).dump())
+        head["rubric"] = {"id": judged.id, "hash": judged.hash, "criteria": [c.id for c in judged.criteria]}
+    write_json(folder / "manifest.json", head | {"created": now(), "versions": versions()} | manifest)
 
 
 def now() -> str:
@@ -145,3 +175,7 @@ def now() -> str:
 def versions() -> dict[str, str]:
     """The versions of what a figure depends on."""
     return {"utta": utta.__version__} | {name: version(name) for name in ("dspy", "torch", "transformers", "peft")}
+
+
+def _hash(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]

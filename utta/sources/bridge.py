@@ -3,9 +3,10 @@
 Each entry of the published JSON is a chat up to a student's mistake (`c_h`), what the tutor, a novice, replied (`c_r`), what
 an expert would reply (`c_r_`) and how the expert imagines the rest (`c_revision`), with the kind of mistake (`e`), the
 expert's strategy (`z_what`) and intention (`z_why`). A chat that several experts looked at stands once for each. The
-exercise is nowhere stated: a problem is named after the chat.
+exercise is nowhere stated: a problem is named after the chat. The lesson's topic begins with the grade that it is for.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ from utta.records.review import Review
 from utta.sources import problems
 from utta.sources.entries import each_entry, field
 
+STUDENT = "A child in an online lesson, who types short answers into a chat."
+GRADE = re.compile(r"(\d)\.")
 SPEAKERS = {"tutor": "teacher", "student": "student"}
 
 
@@ -42,7 +45,16 @@ def _dialogue(entry: dict[str, Any]) -> Sequence[Dialogue]:
         DialogueTurn(speaker=_speaker(said), utterance=field(said, "text"), metadata=_rest(said))
         for said in [*_said(entry, "c_h"), *_said(entry, "c_r")]
     ]
-    return [Dialogue(**_common(entry), metadata=_topic(entry), dialogue_turns=turns)]
+    grade = GRADE.match(str(entry.get("lesson_topic")))
+    return [
+        Dialogue(
+            **_common(entry),
+            grade_level=grade[1] if grade else None,
+            student_profile=STUDENT,
+            metadata=_topic(entry),
+            dialogue_turns=turns,
+        )
+    ]
 
 
 def _example(entry: dict[str, Any]) -> Sequence[TeachingExample]:

@@ -36,7 +36,7 @@ from utta.distill.export.parity import (
 from utta.distill.export.plain import read_plain, write_peft
 from utta.models.catalogue import CATALOGUE, Located, locate, pull_gguf
 from utta.models.render import Renderer
-from utta.programs.folder import HERE, Program, open_program, save_program
+from utta.programs.folder import HERE, Program, open_judge, save_program
 
 MODEL, ADAPTER, BASE = "model-f16.gguf", "adapter-f16.gguf", "base.gguf"
 NOT_WHOLE = "not written: of this kind only the adapter is; export --to merged and convert that folder with llama.cpp"
@@ -87,7 +87,7 @@ def export(asked: Asked) -> dict[str, Any]:
 
 
 def _open(asked: Asked) -> Opened:
-    program = open_program(str(asked.program))
+    program = open_judge(str(asked.program))
     if (adapter := program.adapter) is None:
         raise UttaError(f"{asked.program} has no weights of its own to export; make some with 'utta distill'.")
     located = locate(program.model_name)

@@ -1,0 +1,110 @@
+"""StudentSimulator: says what a student would say next, with the student's profile, mistake and the conversation so far.
+
+    student = StudentSimulator().use(load_model("smollm2-135m-q4"))
+    said = student(problem="What is 3 × 4?", student_solution="3 × 4 = 7", conversation=[
+        {"role": "user", "content": "How did you get 7?"},
+    ]).student_turn
+
+The conversation is the chat: what is known of the student is the system message, the teacher is the user and the student
+the assistant. So a whole dialogue is one sequence of tokens, and each of its student turns stands behind exactly the
+prompt that a model is given at run time (`messages`). It does not judge and does not know the right solution.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import dspy
+
+from signatures.student import Student
+from utta.models.load import Model
+from utta.programs.coach import PlainText
+from utta.records.dialogue import Dialogue
+from utta.records.record import Turn
+
+KNOWN = tuple(name for name in Student.input_fields if name != "conversation")
+OPENING = "(The student begins.)"  # chat templates want a user's message before the assistant's
+TURN_TOKENS = 256  # a real student's longest turns
+
+Messages = list[dict[str, str]]
+
+
+class StudentChat(PlainText):
+    """An adapter that writes what is known into the system message and takes the conversation as the chat that it is."""
+
+    def format(
+        self, signature: type[dspy.Signature], demos: list[dict[str, Any]], inputs: dict[str, Any]
+    ) -> list[dict[str, Any]]:
+        shown = [f"Example\n{_known(demo)}\n{_script(demo)}" for demo in demos]
+        system = "\n\n".join(part for part in (signature.instructions, *shown, _known(inputs)) if part)
+        return [{"role": "system", "content": system}, *inputs["conversation"]]
+
+    def format_assistant_message_content(
+        self, signature: type[dspy.Signature], outputs: dict[str, Any], missing_field_message: str | None = None
+    ) -> str:
+        return str(outputs.get("student_turn", missing_field_message or ""))
+
+
+class StudentSimulator(dspy.Module):
+    """The next turn of a simulated student (`student_turn`)."""
+
+    name = "student"
+
+    def __init__(self, instructions: str | None = None):
+        super().__init__()
+        self.play = dspy.Predict(
+            Student.with_instructions(instructions) if instructions else Student, max_tokens=TURN_TOKENS
+        )
+
+    def use(self, model: Model) -> "StudentSimulator":
+        """Answer with `model` from now on."""
+        self.play.lm = model.lm
+        return self
+
+    def forward(self, conversation: Messages, **known: str) -> dspy.Prediction:
+        """`conversation` ends with the teacher; what is not known of the student may be left out."""
+        with dspy.context(adapter=StudentChat()):
+            return self.play(conversation=conversation, **{name: known.get(name) or "" for name in KNOWN})
+
+    def messages(self, dialogue: Dialogue) -> Messages:
+        """A dialogue as the chat that a model would have been given, up to the student's last turn, which ends it; only the
+        system message where the student says nothing."""
+        inputs = student_inputs(dialogue) | {"conversation": chat(dialogue.dialogue_turns)}
+        written = StudentChat().format(self.play.signature, self.play.demos, inputs)
+        while written[-1]["role"] == "user":
+            written.pop()
+        return written
+
+
+def student_inputs(dialogue: Dialogue) -> dict[str, str]:
+    """What the student is given of a dialogue; what it does not know is an empty string. Never the right solution."""
+    found = {name: getattr(dialogue, name, None) for name in KNOWN} | {"problem": dialogue.question}
+    return {name: value or "" for name, value in found.items()}
+
+
+def chat(turns: Sequence[Turn]) -> Messages:
+    """Turns as chat messages that alternate: what one side says several times in a row becomes one message of several
+    lines, and turns without a word are left out."""
+    messages: Messages = []
+    for turn in turns:
+        role, said = ("assistant" if turn.speaker == "student" else "user"), turn.utterance.strip()
+        if not said:
+            continue
+        if messages and messages[-1]["role"] == role:
+            messages[-1]["content"] += f"\n{said}"
+            continue
+        if not messages and role == "assistant":
+            messages.append({"role": "user", "content": OPENING})
+        messages.append({"role": role, "content": said})
+    return messages
+
+
+def _known(inputs: Mapping[str, Any]) -> str:
+    """What is known of the student, a line each; what is not known is left out."""
+    return "\n".join(
+        f"{name.replace('_', ' ').capitalize()}: {inputs[name].strip()}" for name in KNOWN if inputs.get(name)
+    )
+
+
+def _script(demo: Mapping[str, Any]) -> str:
+    said = [*demo["conversation"], {"role": "assistant", "content": demo["student_turn"]}]
+    return "\n".join(f"{'Student' if m['role'] == 'assistant' else 'Teacher'}: {m['content']}" for m in said)
