@@ -12,9 +12,9 @@ from tests.evaluate.scripted import make_review, put_down, start, wait_for
 from utta.core.errors import UttaError
 from utta.core.files import read_json, sha256
 from utta.distill import run as distill_run
+from utta.distill.loop import last_checkpoint
 from utta.distill.recipe import Recipe
 from utta.distill.run import distill, prepare
-from utta.distill.training import last_checkpoint
 from utta.evaluate.run import Asked as Evaluate
 from utta.evaluate.run import evaluate
 from utta.programs.folder import open_program
