@@ -1,65 +1,99 @@
-"""`utta optimize`: a better-prompted judge."""
+"""`utta optimize`: a better-prompted judge, or a program that writes tuned on its own good answers."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from utta.cli import options
 
+OF_WEIGHTS = ("bootstrap-finetune", "better-together")
+
 
 @click.command()
 @click.argument("program")
-@options.data_file("train", "Reviews that demonstrations are taken from.")
-@options.data_file("val", "Reviews that candidates are chosen and calibrated on.")
+@options.data_file("train", "Reviews that demonstrations are taken from, or that a program that writes is tried on.")
+@options.data_file("val", "Reviews that candidates are chosen on: prompts, epochs, level weights.")
 @options.out("Folder for the program; the same command again goes on where it was.")
 @options.model
 @options.rubric
 @options.criteria
 @click.option("--optimizer", default="fewshot", show_default=True, metavar="NAME",
-              help="fewshot (demonstrations, then calibration) or calibrate (calibration alone).")  # fmt: skip
+              help="For a judge: fewshot (demonstrations, then calibration) or calibrate (calibration alone). For a program "
+                   "that writes: bootstrap-finetune (LoRA weights from its own good answers) or better-together "
+                   "(demonstrations, then weights).")  # fmt: skip
 @click.option("--shots", default="2,4", show_default=True, metavar="N,N", help="Numbers of demonstrations to try.")
 @click.option(
     "--tries", default=2, type=options.Count, show_default=True, help="Sets of demonstrations to try of each number."
 )
+@click.option(
+    "--judge",
+    metavar="PROGRAM",
+    help="What good writing is: this judge's effectiveness; by default the words shared with the experts'.",
+)
+@click.option(
+    "--threshold",
+    default=0.5,
+    type=click.FloatRange(0, 1),
+    show_default=True,
+    help="The score from which on an answer is good enough to learn from.",
+)
+@click.option(
+    "--samples", default=1, type=options.Count, show_default=True, help="Answers to try for each training example."
+)
+@click.option(
+    "--rows",
+    type=options.File,
+    metavar="FILE",
+    help="Learn from these rows, such as an earlier run's rows.jsonl that you edited, instead of writing new ones.",
+)
+@click.option("--epochs", default=3, type=options.Count, show_default=True, help="Passes over the rows, at most.")
+@click.option("--rank", default=16, type=options.Count, show_default=True, help="LoRA's r.")
 @options.seed
 @options.as_json
-def optimize(
-    program: str,
-    train: Path,
-    val: Path,
-    out: Path,
-    model: str | None,
-    rubric: str | None,
-    criteria: str,
-    optimizer: str,
-    shots: str,
-    tries: int,
-    seed: int,
-    as_json: bool,
-) -> None:
+def optimize(program: str, optimizer: str, as_json: bool, out: Path, **asked: Any) -> None:
     """Choose demonstrations for PROGRAM and calibrate how its probabilities become levels.
 
     \b
     Example:
       utta data split data/samples/reviews.jsonl --out split
       utta optimize evaluator --train split/train.jsonl --val split/validation.jsonl --out runs/prompted
+
+    A program that writes is tuned on those of its answers that score at least the threshold:
+
+    \b
+      utta optimize coach --optimizer bootstrap-finetune --threshold 0.2 \\
+        --train split/train.jsonl --val split/validation.jsonl --out runs/coach
     """
-    from utta.core.errors import UttaError
-    from utta.optimize.run import Asked
-    from utta.optimize.run import optimize as run
     from utta.reports.layout import open_console
     from utta.reports.program import render_program
 
-    try:
-        numbers = tuple(int(n) for n in options.names(shots))
-    except ValueError:
-        raise UttaError(f"The numbers of demonstrations {shots!r} are not numbers like 2,4.") from None
-    manifest = run(
-        Asked(program, train, val, out, model, rubric, options.names(criteria), optimizer, numbers, tries, seed)
-    )
+    run = _of_weights if optimizer in OF_WEIGHTS else _of_prompts
+    manifest = run(program=program, out=out, optimizer=optimizer, **asked)
     if as_json:
         import json
 
         click.echo(json.dumps(manifest, indent=2))
     else:
         render_program(manifest, open_console(), out)
+
+
+def _of_prompts(*, val: Path, criteria: str, shots: str, **asked: Any) -> dict[str, Any]:
+    from utta.core.errors import UttaError
+    from utta.optimize.run import Asked, optimize
+
+    try:
+        numbers = tuple(int(n) for n in options.names(shots))
+    except ValueError:
+        raise UttaError(f"The numbers of demonstrations {shots!r} are not numbers like 2,4.") from None
+    known = {name: asked[name] for name in ("program", "train", "out", "model", "rubric", "optimizer", "tries", "seed")}
+    return optimize(Asked(validation=val, criteria=options.names(criteria), shots=numbers, **known))
+
+
+def _of_weights(*, val: Path, epochs: int, rank: int, seed: int, **asked: Any) -> dict[str, Any]:
+    from utta.distill.recipe import TextRecipe
+    from utta.optimize.weights import Asked, tune
+
+    of_judges = ("criteria", "shots", "tries")
+    known = {name: value for name, value in asked.items() if name not in of_judges}
+    return tune(Asked(validation=val, recipe=TextRecipe(epochs=epochs, rank=rank, seed=seed), **known))

@@ -20,21 +20,21 @@ from utta.models.engine import Engine, Text, TextSettings
 
 
 class TextEngine:
-    """Answers `dspy.LM` requests; batching, adapters and weights are the local engine's."""
+    """Answers `dspy.LM` requests; batching, adapters and weights are the local engine's. The adapter is the one that the
+    request's model names, so that an LM and its copies with other adapters share one engine."""
 
     supports_response_schema = False
     supported_params = ("temperature", "max_tokens", "top_p", "stop", "seed")
 
-    def __init__(self, engine: Engine, adapter: str = ""):
+    def __init__(self, engine: Engine):
         self.engine = engine
-        self.adapter = adapter
 
     def __deepcopy__(self, memo: object) -> "TextEngine":
         return self
 
     def complete(self, request: Request) -> Response:
         """One answer to one request."""
-        done = self.engine.generate(self.prompt(request), settings(request), self.adapter)
+        done = self.engine.generate(self.prompt(request), settings(request), adapter_of(request.model))
         text, stopped = cut(done.text, request.config.stop)
         return Response(
             id=uuid.uuid4().hex,
@@ -49,7 +49,7 @@ class TextEngine:
         yield StreamStartEvent(id=uuid.uuid4().hex, model=request.model)
         stops = request.config.stop
         read, sent, end = "", 0, StreamEndEvent(finish_reason="stop")
-        for piece in self.engine.stream(self.prompt(request), settings(request), self.adapter):
+        for piece in self.engine.stream(self.prompt(request), settings(request), adapter_of(request.model)):
             if isinstance(piece, Text):
                 read, held, end = piece.text, 0, _end(piece)
             else:
@@ -74,6 +74,12 @@ class TextEngine:
         system = [{"role": "system", "content": clean(_text(request.system))}] if request.system else []
         turns = [{"role": m.role, "content": clean(_text(m.parts))} for m in request.messages]
         return self.engine.renderer.chat(system + turns, add_generation_prompt=True)
+
+
+def adapter_of(model: str) -> str:
+    """The fingerprint of the adapter in a model's name (`Located.with_adapter`), empty where there is none."""
+    _, at, adapter = model.rpartition("@")
+    return adapter if at else ""
 
 
 def settings(request: Request) -> TextSettings:

@@ -37,6 +37,12 @@ class PlainText(dspy.ChatAdapter):
         lines = [f"{n.replace('_', ' ').capitalize()}: {inputs[n]}" for n in signature.input_fields if inputs.get(n)]
         return "\n\n".join(lines)
 
+    def format_assistant_message_content(
+        self, signature: type[dspy.Signature], outputs: dict[str, Any], missing_field_message: str | None = None
+    ) -> str:
+        (name,) = signature.output_fields
+        return str(outputs.get(name) or missing_field_message or "")
+
     def parse(self, signature: type[dspy.Signature], completion: str) -> dict[str, Any]:
         (name,) = signature.output_fields
         return {name: completion.strip()}
@@ -46,6 +52,7 @@ class ResponseCoach(dspy.Module):
     """Rationale and improved response for one judged response."""
 
     name = "coach"
+    adapter = PlainText()
 
     def __init__(self) -> None:
         super().__init__()
@@ -58,7 +65,7 @@ class ResponseCoach(dspy.Module):
         return self
 
     def forward(self, judgement: str, **inputs: str) -> dspy.Prediction:
-        with dspy.context(adapter=PlainText()):
+        with dspy.context(adapter=self.adapter):
             rationale = self.explain(judgement=judgement, **inputs).rationale
             improved = self.improve(rationale=rationale, **inputs).improved_response
         return dspy.Prediction(rationale=rationale, improved_response=improved)
