@@ -216,6 +216,21 @@ def proportion(hits: int, n: int, level: float = 0.95) -> Interval:
     return Interval(hits / n, float(found.low), float(found.high))
 
 
+def redrawn(
+    draws: Draws, clusters: Sequence[Hashable], statistic: Callable[[NDArray[np.int64]], float]
+) -> tuple[float, Floats]:
+    """Any statistic of rows, on all of them and in each draw `[samples]`: `statistic(row indices)` is called for each.
+
+    With rows from fewer than two clusters there is nothing to redraw, and all draws are nan.
+    """
+    rows, columns = np.arange(len(clusters)), draws.columns(clusters)
+    value = statistic(rows)
+    if len(set(columns.tolist())) < 2:
+        return value, np.full(len(draws.counts), np.nan)
+    times = draws.counts[:, columns].astype(np.int64)
+    return value, np.array([statistic(np.repeat(rows, each)) for each in times])
+
+
 def cluster_bootstrap(
     statistic: Callable[[NDArray[np.int64]], Mapping[str, float]],
     clusters: Sequence[Hashable],

@@ -1,6 +1,7 @@
-"""`utta evaluate`: hold a judge against the experts."""
+"""`utta evaluate`: hold a judge against the experts, or a simulated student against the real ones."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -9,7 +10,7 @@ from utta.cli import options
 
 @click.command()
 @click.argument("program")
-@options.data_file("data", "The reviews to judge.")
+@options.data_file("data", "The reviews to judge, or the dialogues to play in.")
 @options.out("Folder for the run; the same command again goes on where it was.")
 @options.model
 @options.rubric
@@ -22,6 +23,7 @@ from utta.cli import options
 @click.option(
     "--gate", "gates", multiple=True, metavar="CONDITION", help="Exit with 100 unless it holds: 'macro_f1 >= 0.5'."
 )
+@click.option("--limit", type=options.Count, metavar="N", help="For a student: only the first N dialogues.")
 @click.option("--edge-cases", type=options.Count, metavar="N",
               help="Also judge what should not fool it, made of N replies: empty ones, instructions to the judge.")  # fmt: skip
 @click.option(
@@ -41,6 +43,7 @@ def evaluate(
     baseline_train: Path | None,
     against: Path | None,
     gates: tuple[str, ...],
+    limit: int | None,
     edge_cases: int | None,
     learning_curve: bool,
     seed: int,
@@ -48,21 +51,30 @@ def evaluate(
     no_cache: bool,
     as_json: bool,
 ) -> None:
-    """Judge the reviews of a file with PROGRAM and measure the agreement with the experts.
+    """Hold PROGRAM against people: a judge against the experts' labels on reviews, a simulated student against what the
+    real students of dialogues said.
 
-    PROGRAM is the folder of an optimised or distilled program, or 'evaluator' for the plain one.
+    PROGRAM is the folder of an optimised or distilled program, or 'evaluator' or 'student' for the plain one.
 
     \b
     Example:
       utta evaluate evaluator --data data/samples/reviews.jsonl --out runs/base
       utta evaluate evaluator --data data/samples/reviews.jsonl --out runs/base --edge-cases 4
+      utta evaluate student --data data/samples/dialogues.jsonl --out runs/student --limit 4
     """
     import json
 
-    from utta.core.errors import GateFailed
     from utta.evaluate.run import Asked
     from utta.evaluate.run import evaluate as run
+    from utta.programs.folder import program_name
 
+    if program_name(program) == "student":
+        judges = {"--rubric": rubric, "--criteria": criteria, "--baseline-train": baseline_train,
+                  "--edge-cases": edge_cases, "--learning-curve": learning_curve, "--dry-run": dry_run}  # fmt: skip
+        _student(judges, as_json, program, data, out, model, against, gates, limit, seed, not no_cache)
+        return
+    if limit:
+        raise click.UsageError("--limit is for a student; a judge judges the whole file.")
     wanted = options.names(criteria)
     asked = Asked(
         program, data, out, model, rubric, wanted, baseline_train, against, gates, seed,
@@ -86,5 +98,31 @@ def evaluate(
         from utta.reports.terminal import render
 
         render(results, open_console(), out)
+    _stop_at_gate(results)
+
+
+def _student(judges: dict[str, Any], as_json: bool, *asked: Any) -> None:
+    """Evaluate a program that plays a student; `judges` are the options that only a judge has."""
+    import json
+
+    from utta.evaluate.student.run import Asked, evaluate_student
+
+    if given := [option for option, value in judges.items() if value]:
+        raise click.UsageError(f"{given[0]} is for a judge; leave it out for a student.")
+    wanted = Asked(*asked)
+    results = evaluate_student(wanted)
+    if as_json:
+        click.echo(json.dumps(results, indent=2))
+    else:
+        from utta.reports.layout import open_console
+        from utta.reports.student import render_student
+
+        render_student(results, open_console(), wanted.out)
+    _stop_at_gate(results)
+
+
+def _stop_at_gate(results: dict[str, Any]) -> None:
+    from utta.core.errors import GateFailed
+
     if failed := [g for g in results["gates"] if not g["passed"]]:
         raise GateFailed(f"The gate {failed[0]['gate']!r} failed: the value is {failed[0]['value']}.")

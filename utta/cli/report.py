@@ -113,6 +113,10 @@ def _draw(run: Path, other: Path | None, console: "Console", full: bool = False,
         kind, content = open_run(run)
         if kind == "evaluation":
             render(content, console, run, full)
+        elif kind == "student_evaluation":
+            from utta.reports.student import render_student
+
+            render_student(content, console, run)
         else:
             render_program(content, console, run)
 

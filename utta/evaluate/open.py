@@ -10,16 +10,29 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
+from typing import Any, TypeVar
 
 from signatures.rubric import Rubric
 from utta.core.errors import UttaError
 from utta.core.files import sha256
 from utta.programs.evaluator import TeachingEvaluator
 from utta.programs.folder import Program, open_judge
-from utta.records.read import ReadResult, put_aside_note, read_reviews, scan_reviews
-from utta.records.record import Purpose
+from utta.records.dialogue import Dialogue
+from utta.records.read import (
+    Fault,
+    ReadResult,
+    no_records,
+    put_aside,
+    put_aside_note,
+    read_reviews,
+    scan_records,
+    scan_reviews,
+)
+from utta.records.record import Purpose, Record
 from utta.records.review import Review
 from utta.records.rubrics import find_rubric, rubric_names
+
+R = TypeVar("R", bound=Record)
 
 WITHHELD = {"consent": "by consent", "keep_until": "past the day until which they may be kept"}
 
@@ -98,15 +111,38 @@ def read(path: Path, rubric: Rubric, purpose: Purpose, today: date | None = None
     found = read_reviews(path, rubric)
     if found.rejects:
         print(f"{put_aside_note(found.rejects, found.rejects_path)}, with the reason.", file=sys.stderr)
-    reasons = [review.withheld(purpose, today or date.today()) for review in found.reviews]
+    usable, withheld = allowed(found.reviews, path, purpose, today)
+    return Usable(usable, found.rejects, found.rejects_path, found.faults, withheld)
+
+
+def read_dialogues(path: Path, purpose: Purpose) -> tuple[list[Dialogue], dict[str, Any]]:
+    """The dialogues of a file that may be used for the purpose today, and how many lines were `rejects` and dialogues
+    `withheld` by reason. Says and raises what `read` does."""
+    items = list(scan_records(path, Dialogue))
+    faults = [item for item in items if isinstance(item, Fault)]
+    if place := put_aside(faults, path.with_name(f"{path.stem}.rejects.jsonl")):
+        print(f"{put_aside_note(len(faults), place)}, with the reason.", file=sys.stderr)
+    found = [item for item in items if isinstance(item, Dialogue)]
+    if not found:
+        raise no_records(path, faults, Dialogue)
+    usable, withheld = allowed(found, path, purpose)
+    return usable, {"rejects": len(faults), "withheld": withheld}
+
+
+def allowed(
+    records: Sequence[R], path: Path, purpose: Purpose, today: date | None = None
+) -> tuple[list[R], dict[str, int]]:
+    """The records of a file that may be used for the purpose, and how many may not, by reason."""
+    reasons = [record.withheld(purpose, today or date.today()) for record in records]
     withheld = Counter(reason for reason in reasons if reason)
     why = ", ".join(f"{n:,} {WITHHELD[reason]}" for reason, n in sorted(withheld.items()))
-    usable = [review for review, reason in zip(found.reviews, reasons, strict=True) if not reason]
+    usable = [record for record, reason in zip(records, reasons, strict=True) if not reason]
     if not usable:
-        raise UttaError(f"No review in {path} may be used to {purpose} ({why}); give records with that consent.")
+        kind = records[0].kind.replace("_", " ")
+        raise UttaError(f"No {kind} in {path} may be used to {purpose} ({why}); give records with that consent.")
     if withheld:
         print(f"{path}: withheld from what is used to {purpose}: {why}.", file=sys.stderr)
-    return Usable(usable, found.rejects, found.rejects_path, found.faults, dict(withheld))
+    return usable, dict(withheld)
 
 
 def labelled(reviews: Sequence[Review], rubric: Rubric, path: Path) -> list[Review]:

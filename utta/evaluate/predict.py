@@ -6,8 +6,10 @@ review that fails is written to `errors.jsonl`, counted, and tried again when th
 
 import json
 from collections import Counter
-from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,30 +39,50 @@ def predict(
     with JsonLines(out / "predictions.jsonl") as log, JsonLines(out / "errors.jsonl") as failed:
         done = {line["record_id"] for line in lines}
         todo = [r for r in reviews if r.id not in done]
+        work = [(r.id, partial(_judge, program, r)) for r in todo]
+        # Without the cancelling, Ctrl-C would wait for all that is queued.
+        cancel = program.judge.lm.cancel if isinstance(program.judge.lm, DecisionClient) else None
         errors: list[Any] = []
-        with progress(title, len(reviews), done=len(reviews) - len(todo)) as advance:
-            pool = ThreadPoolExecutor(THREADS)
-            try:
-                waiting: dict[Future[dspy.Prediction], Review] = {pool.submit(_judge, program, r): r for r in todo}
-                for future in as_completed(waiting):
-                    review = waiting.pop(future)
-                    if error := future.exception():
-                        errors.append({"record_id": review.id, "error": _reason(error)})
-                        failed.append(errors[-1:])
-                    else:
-                        new = _lines(program, review, future.result())
-                        log.append(new)
-                        lines += new
-                    if not lines and len(errors) >= min(HOPELESS, len(todo)):
-                        if patient:
-                            break
-                        raise UttaError(f"No response could be judged: {errors[0]['error'].removesuffix('.')}.")
-                    advance()
-            finally:
-                pool.shutdown(wait=False, cancel_futures=True)
-                if isinstance(program.judge.lm, DecisionClient):
-                    program.judge.lm.cancel()  # else Ctrl-C would wait for all that is queued
+        with closing(answers(work, title, len(reviews) - len(todo), cancel)) as coming:
+            for new, error in coming:
+                log.append(new)
+                lines += new
+                if error:
+                    errors.append(error)
+                    failed.append([error])
+                if not lines and len(errors) >= min(HOPELESS, len(todo)):
+                    if patient:
+                        break
+                    raise UttaError(f"No response could be judged: {errors[0]['error'].removesuffix('.')}.")
     return {"predictions": lines, "errors": errors, "judged": len(todo)}
+
+
+Work = tuple[str, Callable[[], list[dict[str, Any]]]]
+"""A record's id, and what gives the lines that are to be written of it."""
+
+
+def answers(
+    work: Sequence[Work], title: str, done: int, cancel: Callable[[], None] | None
+) -> Generator[tuple[list[dict[str, Any]], dict[str, str] | None], None, None]:
+    """Do all the work in threads and show the progress; for each piece, as it is done, its lines or its error as a line.
+
+    `cancel` drops what a model has been asked and not answered yet, for when the caller breaks off and closes this.
+    """
+    with progress(title, done + len(work), done=done) as advance:
+        pool = ThreadPoolExecutor(THREADS)
+        try:
+            waiting = {pool.submit(ask): record_id for record_id, ask in work}
+            for future in as_completed(waiting):
+                record_id = waiting.pop(future)
+                if error := future.exception():
+                    yield [], {"record_id": record_id, "error": _reason(error)}
+                else:
+                    yield future.result(), None
+                advance()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+            if cancel:
+                cancel()
 
 
 def read_predictions(run: Path) -> list[Any]:
@@ -75,9 +97,9 @@ def read_predictions(run: Path) -> list[Any]:
     return [json.loads(line) for line in whole]
 
 
-def _judge(program: TeachingEvaluator, review: Review) -> dspy.Prediction:
+def _judge(program: TeachingEvaluator, review: Review) -> list[dict[str, Any]]:
     with dspy.context(disable_history=True):
-        return program(**judge_inputs(review))
+        return _lines(program, review, program(**judge_inputs(review)))
 
 
 def _reason(error: BaseException) -> str:

@@ -26,7 +26,8 @@ from utta.evaluate.predict import predict, read_predictions
 from utta.evaluate.results import comparison, figures
 from utta.evaluate.reviewers import reviewers
 from utta.programs.folder import Program, now, versions
-from utta.records.read import scan_reviews
+from utta.records.kinds import AnyRecord
+from utta.records.read import Fault, scan_records
 from utta.records.review import Review
 
 
@@ -79,7 +80,7 @@ def evaluate(asked: Asked) -> dict[str, Any]:
         "model": model.version,
         "rubric": config["rubric"],
         "data": config["data"] | {"records": len(reviews), "problems": len({r.cluster for r in known or reviews})},
-        "times_scored": _times_scored(asked, program, config),
+        "times_scored": times_scored(program, config),
         "seen_problems": seen_problems(program, {r.cluster for r in known or reviews}),
         "counts": _counts(rubric, reviews, answers, len(told["errors"]))
         | {"rejects": found.rejects, "withheld": found.withheld},
@@ -151,13 +152,13 @@ def _training_reviews(
     return train, {"file": str(path), "sha256": sha256(path)}
 
 
-def seen_problems(program: Program, problems: set[str]) -> dict[str, int]:
-    """How many of the problems stand in the program's own training and validation file; parts without any are
-    left out."""
+def seen_problems(program: Program, problems: set[str], record: type[AnyRecord] = Review) -> dict[str, int]:
+    """How many of the problems stand in the program's own training and validation file, which hold that kind of record;
+    parts without any are left out."""
     shared: dict[str, int] = {}
     for part in ("train", "validation"):
         if path := unchanged(program, part):
-            there = {item.cluster for item in scan_reviews(path) if isinstance(item, Review)}
+            there = {item.cluster for item in scan_records(path, record) if not isinstance(item, Fault)}
             seen = there & problems
             shared |= {part: len(seen)} if seen else {}
     return shared
@@ -190,7 +191,7 @@ def _counts(rubric: Rubric, reviews: Sequence[Review], answers: Any, failed: int
     return {"decisions": asked, "scored": scored, "unscored": asked - scored - errors, "errors": errors}
 
 
-def _times_scored(asked: Asked, program: Program, config: dict[str, Any]) -> int:
+def times_scored(program: Program, config: dict[str, Any]) -> int:
     """How many tuned programs were scored on this very file on this machine, this one included; a tuned program that is
     chosen by looking at the test part is chosen on the test part."""
     if program.folder is None:

@@ -1,7 +1,8 @@
 """A DSPy language-model engine over the local engine: text, whole or streamed, for the programs that write."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from dspy.lm15 import (
@@ -17,6 +18,7 @@ from dspy.lm15 import (
 )
 
 from utta.models.engine import Engine, Text, TextSettings
+from utta.models.text_rows import conversation_row, turns
 
 
 class TextEngine:
@@ -64,6 +66,13 @@ class TextEngine:
                 end = StreamEndEvent(finish_reason="stop")
                 break
         yield end
+
+    def log_probabilities(self, model: str, messages: Sequence[Mapping[str, str]]) -> list[list[float]]:
+        """For each assistant message of a chat the log-probabilities of its tokens, the end of the turn included, if the
+        model of that name (an LM's `model`, with its adapter) had written it there."""
+        row = conversation_row(self.engine.renderer, messages)
+        coming = iter(self.engine.log_probabilities(row, adapter_of(model)) if row.ids else ())
+        return [list(islice(coming, end - start)) for start, end in turns(row)]
 
     def close(self) -> None:
         """Nothing to close: the weights belong to the engine."""

@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 
+from metrics.fidelity import answer, same
 from utta.records.dialogue import Dialogue
 from utta.records.read import Fault, no_records, scan_records
 
-NUMBER = re.compile(r"(?<![\w.])\d[\d,]*(?:\.\d+)?(?:/\d+)?")
 TAKES_BACK = re.compile(
     r"\b(?:oh|wait|actually|oops|sorry|my mistake|my bad|i meant|i mean|i forgot|let me (?:try|correct|fix)|i was wrong"
     r"|now i see|i see (?:now|my))\b",
@@ -56,8 +56,8 @@ def _gathered(dialogues: Iterable[Dialogue]) -> dict[str, _Talk]:
         talk.words += [len(text.split()) for text in said]
         talk.asks += sum("?" in text for text in said)
         talk.takes_back += sum(bool(TAKES_BACK.search(text)) for text in said)
-        answers = [found[-1].replace(",", "") for text in said if (found := NUMBER.findall(text))]
-        talk.changes.append(sum(a != b for a, b in pairwise(answers)))
+        answers = [found for text in said if (found := answer(text)) is not None]
+        talk.changes.append(sum(not same(a, b) for a, b in pairwise(answers)))
     return talks
 
 

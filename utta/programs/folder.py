@@ -58,7 +58,7 @@ class Program:
     def state(self) -> dict[str, Any]:
         """What tells two states of one program apart: a judge's level weights, and a hash of its demonstrations if it has
         any; for any other program a hash of what each of its predictors is told."""
-        states = self.module.dump_state()
+        states = state_of(self.module)
         if not isinstance(self.module, TeachingEvaluator):
             return {name: _hash([told["signature"], told["demos"]]) for name, told in states.items()}
         judge = states["judge"]
@@ -165,21 +165,25 @@ def _kept_rubric(folder: Path, manifest: dict[str, Any]) -> Rubric:
 def save_program(folder: Path, module: Any, manifest: dict[str, Any], rubric: Rubric | None = None) -> None:
     """Write a program's folder; the manifest comes last, so a folder with a manifest is whole. `rubric` is the one of
     which a judge judges a part, by default its own."""
-    predictors = module.predictors()
-    bound = [predictor.lm for predictor in predictors]
-    module.set_lm(None)
-    try:
-        state = module.dump_state()
-    finally:
-        for predictor, lm in zip(predictors, bound, strict=True):
-            predictor.lm = lm
-    write_json(folder / "program.json", state)
+    write_json(folder / "program.json", state_of(module))
     head: dict[str, Any] = {"kind": "program", "schema_version": 1, "program": module.name}
     if isinstance(module, TeachingEvaluator):
         judged = module.rubric
         write_text(folder / "rubric.yaml", (rubric or judged).dump())
         head["rubric"] = {"id": judged.id, "hash": judged.hash, "criteria": [c.id for c in judged.criteria]}
     write_json(folder / "manifest.json", head | {"created": now(), "versions": versions()} | manifest)
+
+
+def state_of(module: Any) -> dict[str, Any]:
+    """A module's DSPy state as JSON, without the language models that it is bound to."""
+    predictors = module.predictors()
+    bound = [predictor.lm for predictor in predictors]
+    module.set_lm(None)
+    try:
+        return module.dump_state()
+    finally:
+        for predictor, lm in zip(predictors, bound, strict=True):
+            predictor.lm = lm
 
 
 def now() -> str:

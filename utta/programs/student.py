@@ -23,7 +23,7 @@ from utta.records.record import Turn
 
 KNOWN = tuple(name for name in Student.input_fields if name != "conversation")
 OPENING = "(The student begins.)"  # chat templates want a user's message before the assistant's
-TURN_TOKENS = 256  # a real student's longest turns
+TURN_TOKENS = 200  # the longest turns of real students
 
 Messages = list[dict[str, str]]
 

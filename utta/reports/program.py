@@ -171,6 +171,11 @@ def _scores(manifest: dict[str, Any], console: Console) -> None:
 def _candidates(candidates: list[dict[str, Any]], console: Console) -> None:
     if len(candidates) < 2:
         return
+    if "prompt" in candidates[0]:
+        heading(console, "Wordings tried: negative log-likelihood per token of real turns, on validation data")
+        rows = [[_brief(row.get("prompt")), _brief(row.get("nll"))] for row in candidates]
+        _table(console, ["Wording", "NLL"], rows)
+        return
     heading(console, "Demonstrations tried: macro-F1 with level weights, on validation data")
     rows = [[_brief(row.get("demonstrations")), _figure(row.get("macro_f1_weighted"))] for row in candidates]
     _table(console, ["Demonstrations", "Macro-F1"], rows)

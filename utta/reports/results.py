@@ -292,14 +292,18 @@ def check_results(results: Any, where: str = "The results") -> Results:
         ) from None
 
 
-def open_run(folder: Path) -> tuple[Literal["evaluation", "program"], dict[str, Any]]:
-    """What `folder` holds and its content: an evaluation's `results.json`, or a program's `manifest.json`.
+Kind = Literal["evaluation", "student_evaluation", "program"]
+
+
+def open_run(folder: Path) -> tuple[Kind, dict[str, Any]]:
+    """What `folder` holds and its content: the `results.json` of a judge's or a student's evaluation, or a program's
+    `manifest.json`.
 
     Raises `UttaError` when the folder is missing, unfinished, broken or no run at all.
     """
     if not folder.is_dir():
         raise UttaError(f"There is no run folder {folder}; give the folder that `utta evaluate … --out` wrote.")
-    kind: Literal["evaluation", "program"] = "evaluation" if (folder / "results.json").exists() else "program"
+    kind: Kind = "evaluation" if (folder / "results.json").exists() else "program"
     path = folder / ("results.json" if kind == "evaluation" else "manifest.json")
     if not path.exists():
         if (folder / "run.json").exists():
@@ -311,6 +315,8 @@ def open_run(folder: Path) -> tuple[Literal["evaluation", "program"], dict[str, 
         raise UttaError(f"{path} cannot be read ({error.strerror}); check its permissions.") from None
     if not isinstance(content, dict):
         raise UttaError(f"{path} holds {shorten(repr(content), 40)} and not a run's figures; make the run anew.")
+    if content.get("kind") == "student_evaluation":
+        return "student_evaluation", content
     if kind == "evaluation":
         check_results(content, str(path))
     return kind, content
@@ -320,9 +326,8 @@ def open_evaluation(folder: Path) -> Results:
     """The checked results of an evaluation run; `UttaError` when `folder` holds none."""
     kind, content = open_run(folder)
     if kind != "evaluation":
-        raise UttaError(
-            f"{folder} holds a program and no evaluation; give a folder that `utta evaluate … --out` wrote."
-        )
+        held = "a program and no evaluation" if kind == "program" else "the evaluation of a student and not of a judge"
+        raise UttaError(f"{folder} holds {held}; give a folder that `utta evaluate … --out` wrote.")
     return check_results(content, str(folder))
 
 

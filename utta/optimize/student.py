@@ -1,0 +1,88 @@
+"""`optimize student`: the wording of a student's instructions under which the model finds real students' words likeliest.
+
+There are three wordings (`signatures.student.PROMPTS`) and the program's own, if that is another. The objective is the
+negative log-likelihood per token of the real students' turns in the validation dialogues, which needs no text to be
+written and no training data. What it chooses is the base that a distilled student is held against.
+
+    out/run.json, out/candidate-0 …     what was asked, and each wording's scores: a killed run goes on with them
+    out/program.json, manifest.json     the finished program
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from signatures.student import PROMPTS
+from utta.core.errors import UttaError
+from utta.core.files import read_json, sha256
+from utta.core.runs import claim
+from utta.evaluate.answers import number
+from utta.evaluate.open import read_dialogues
+from utta.evaluate.student.replies import Line, scores
+from utta.programs.folder import open_program, save_program
+from utta.programs.student import StudentSimulator
+
+OPTIMIZER = "prompts"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What an optimisation of a student is asked to do."""
+
+    program: str
+    validation: Path
+    out: Path
+    model: str | None = None
+
+
+def optimize_student(asked: Asked) -> dict[str, Any]:
+    """Choose the wording and save the program with it; returns the manifest. The same request again goes on where it was."""
+    program = open_program(asked.program, model=asked.model)
+    if program.adapter:
+        raise UttaError(
+            f"{asked.program} has weights trained on its wording; choose one before you distil, from 'student'."
+        )
+    dialogues, put_aside = read_dialogues(asked.validation, "train")
+    model = program.load_model()
+    if not model.local:
+        raise UttaError(
+            f"{program.model_name} gives no log-probabilities, by which a wording is chosen; name a local model with --model."
+        )
+    file = {"file": str(asked.validation), "sha256": sha256(asked.validation)}
+    claim(asked.out, {"kind": "optimization", "program": asked.program, "state": program.state, "model": model.version,
+                      "validation": file, "optimizer": OPTIMIZER})  # fmt: skip
+    if (asked.out / "manifest.json").is_file():
+        return read_json(asked.out / "manifest.json")
+    tried: dict[str, StudentSimulator] = {}
+    scored: dict[str, dict[str, Line]] = {}
+    for place, (name, instructions) in enumerate(_wordings(program.module).items()):
+        tried[name] = StudentSimulator(instructions).use(model)
+        tried[name].play.demos = program.module.play.demos
+        lines, _ = scores(tried[name], dialogues, asked.out / f"candidate-{place}")
+        scored[name] = {line["record_id"]: line for line in lines}
+    by_all = set.intersection(*(set(lines) for lines in scored.values()))
+    found = {name: nll([line for of, line in lines.items() if of in by_all]) for name, lines in scored.items()}
+    chosen = min(found, key=lambda name: found[name])
+    manifest = {
+        "model": program.model_name,
+        "model_version": model.version,
+        "validation": file | {"records": len(by_all), **put_aside},
+        "optimizer": OPTIMIZER,
+        "chosen": chosen,
+        "candidates": [{"prompt": name, "nll": number(value)} for name, value in found.items()],
+    }
+    save_program(asked.out, tried[chosen], manifest)
+    return read_json(asked.out / "manifest.json")
+
+
+def nll(lines: list[Line]) -> float:
+    """The negative log-likelihood per token (nats) of some lines of scores; `UttaError` where they hold no token."""
+    tokens = sum(sum(line["tokens"]) for line in lines)
+    if not tokens:
+        raise UttaError("No student says a word in the validation dialogues; give dialogues with turns of a student.")
+    return -sum(sum(line["log_probability"]) for line in lines) / tokens
+
+
+def _wordings(student: StudentSimulator) -> dict[str, str]:
+    own = student.play.signature.instructions
+    return PROMPTS | ({} if own in PROMPTS.values() else {"as it was": own})
