@@ -13,6 +13,7 @@ from tests.evaluate.conftest import own_home  # noqa: F401 — a fixture
 from tests.evaluate.scripted import ROOT, SAMPLES, grid, put_down, sentence
 from tests.models.tiny import save_tiny
 from utta.cli.main import cli
+from utta.core.errors import UttaError
 from utta.core.files import read_json
 from utta.models.text import adapter_of
 from utta.programs.folder import open_program
@@ -93,9 +94,12 @@ def test_a_coach_is_tuned_shown_and_opened_again(command, tmp_path):
     program = open_program(str(out))
     program.load_model()
     assert {adapter_of(p.lm.model) for p in program.module.predictors()} == {manifest["adapter"]}
-    for name, change in (("output_adapter", "ChatAdapter"), ("tokenizer", "0" * 12)):
-        (out / "manifest.json").write_text(json.dumps(manifest | {name: change}), encoding="utf-8")
-        with pytest.raises(Exception, match="was tuned (to answer as ChatAdapter|with another tokenizer)"):
+    for changed, said in (
+        ({"output_adapter": "ChatAdapter"}, "was tuned to answer as ChatAdapter, and is asked as PlainText here"),
+        ({"tokenizer": "0" * 12}, "was tuned with another tokenizer or chat template"),
+    ):
+        (out / "manifest.json").write_text(json.dumps(manifest | changed), encoding="utf-8")
+        with pytest.raises(UttaError, match=said):
             open_program(str(out)).load_model()
 
 

@@ -73,10 +73,8 @@ def optimize(program: str, optimizer: str | None, out: Path, as_json: bool, **as
     from utta.reports.layout import open_console
     from utta.reports.program import render_program
 
-    if optimizer in OF_WEIGHTS:
-        run = _weights
-    else:
-        run = _student if program_name(program) == "student" else _judge
+    of_prompts = _student if program_name(program) == "student" else _judge
+    run = _weights if optimizer in OF_WEIGHTS else of_prompts
     manifest = run(program=program, optimizer=optimizer, out=out, **asked)
     if as_json:
         import json

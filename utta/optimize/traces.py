@@ -23,6 +23,7 @@ from dspy.utils.exceptions import AdapterParseError, LMError
 from utta.core.errors import UttaError, shorten
 from utta.core.files import write_lines
 from utta.core.progress import progress
+from utta.models.text import TextEngine
 from utta.programs.evaluator import THREADS
 
 Message = dict[str, str]
@@ -74,6 +75,11 @@ def attempt(program: Any, examples: Sequence[Any], metric: Metric | None, title:
             for _ in as_completed(waiting):
                 advance()
         done = [future.result() for future in waiting]
+    except BaseException:
+        for predictor in program.predictors():
+            if isinstance(engine := getattr(predictor.lm, "engine", None), TextEngine):
+                engine.engine.cancel()  # nobody waits for the answers any more
+        raise
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
     if done and all(each.error for each in done):
