@@ -25,7 +25,9 @@ logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
 _NAMES = {
     "ResponseCoach": "utta.programs.coach",
     "Rubric": "signatures.rubric",
+    "StudentSimulator": "utta.programs.student",
     "TeachingEvaluator": "utta.programs.evaluator",
+    "find_profile": "utta.records.profiles",
     "find_rubric": "utta.records.rubrics",
     "load_model": "utta.models.load:load",
     "open_program": "utta.programs.folder",

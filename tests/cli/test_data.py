@@ -133,7 +133,7 @@ def test_a_table_is_read_with_the_columns_that_are_named(tmp_path):
         in fails("import", "csv", tmp_path / "r.csv", "--column", "x", "--out", tmp_path / "o")[0]
     )
     told = fails("import", "utta", SAMPLE, "--column", "response=Reply", "--out", tmp_path / "o")[0]
-    assert told == "Columns and speakers are named for csv, datasets, parquet only, not for utta."
+    assert told == "Columns, speakers and labels are named for csv, datasets, parquet only, not for utta."
 
 
 def test_a_kind_that_the_source_has_not_is_refused(tmp_path):

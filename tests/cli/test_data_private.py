@@ -84,6 +84,17 @@ def test_every_text_of_a_review_has_surrogates_and_the_rest_is_as_it_was(tmp_pat
     assert (tmp_path / "again.jsonl").read_bytes() == (tmp_path / "out.jsonl").read_bytes()
 
 
+@pytest.mark.parametrize(("student", "left"), [("Zanele Okoro", False), ("Student 4", True), ("s-19", True)])
+def test_a_student_who_is_named_in_the_field_for_pseudonyms_is_found_in_the_texts(tmp_path, student, left):
+    write_records(
+        tmp_path / "in.jsonl", [review(1, "is it 7", "Zanele thinks so. Student 4 does not.", student=student)]
+    )
+    run("surrogates", tmp_path / "in.jsonl", "--out", tmp_path / "out.jsonl")
+    [there] = read_reviews(tmp_path / "out.jsonl").reviews
+    assert ("Zanele" in there.response) is left and "Student 4 does not" in there.response
+    assert SURROGATE.fullmatch(there.student)
+
+
 def test_other_kinds_of_records_too(tmp_path):
     talk = Dialogue(
         source="s", dialogue_id="d", aita_profile={"about": ["mail tutor@example.org"]},

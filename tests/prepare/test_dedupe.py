@@ -36,6 +36,19 @@ def test_other_levels_are_told():
     assert each.labels_differ and each.why == "the same words, other levels"
 
 
+@pytest.mark.parametrize("near", [None, 0.7])
+def test_a_repeat_with_labels_that_the_first_lacks_is_kept(near):
+    more = {"accuracy": "Good", "engagement": "Fair"}
+    texts = [LONG, LONG, LONG] if near is None else [LONG, LONG.replace("large", "big"), LONG.replace("large", "wide")]
+    first, fuller, third = (
+        review(text, dialogue=f"d{n}", levels=levels)
+        for n, (text, levels) in enumerate(zip(texts, [{"accuracy": "Good"}, more, more], strict=True))
+    )
+    assert [(a, b) for a, b, *_ in found(first, fuller, near=near)] == []
+    [(repeat, _, _, differ)] = found(first, fuller, third, near=near)
+    assert repeat == 2 and not differ
+
+
 def test_what_is_nearly_the_same_is_found_on_demand():
     other = review(LONG.replace("large", "big"), dialogue="d2")
     far = review("What is a half of a pizza, and is a third of it more than that or less?", dialogue="d3")

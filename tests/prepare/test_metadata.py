@@ -219,5 +219,6 @@ def test_on_real_data_what_texts_say_agrees_with_what_is_known(shared_data, tmp_
             filled += len(told)
             assert told.get("subject") in (None, "mathematics")
             assert told.get("problem") in (None, record.problem)
-            assert record.grade_level is None or told["grade_level"] == record.grade_level
+            grade = told.get("grade_level")  # Bridge's grades are a field of its own, which no text says
+            assert grade == record.grade_level or (grade is None and source == "bridge")
     assert filled > 1000

@@ -21,11 +21,11 @@ COLUMNS = {
 }  # fmt: skip
 
 
-def brought(tmp_path, *rows, columns=COLUMNS, speakers=None, header=HEADER, encoding="utf-8", **options):
+def brought(tmp_path, *rows, columns=COLUMNS, speakers=None, labels=None, header=HEADER, encoding="utf-8", **options):
     path = tmp_path / "ratings.csv"
     with open(path, "w", newline="", encoding=encoding) as file:
         csv.writer(file, **options).writerows([header, *rows])
-    return import_records("csv", [path], layout=Table(columns, speakers or {}))
+    return import_records("csv", [path], layout=Table(columns, speakers or {}, labels=labels or {}))
 
 
 @pytest.mark.parametrize(("encoding", "delimiter"), [("utf-8", ","), ("utf-8-sig", ";"), ("utf-8", "\t")])
@@ -75,6 +75,23 @@ def test_a_name_that_is_nobodys_is_asked_for(tmp_path):
     assert "a line by 'Ms Lee', who is neither student nor teacher here; say who it is with --speaker" in str(fault)
     [review] = brought(tmp_path, row, speakers={"ms lee": "teacher", "Tom": "student", "Answer": ""}).records
     assert [(t.speaker, t.utterance) for t in review.conversation] == [("teacher", "So?"), ("student", "5\nAnswer: 5")]
+
+
+def test_ratings_in_other_words_are_explained(tmp_path):
+    rows = [[*ROW[:3], rating, f"rater {n}", ""] for n, rating in enumerate(["5", " GOOD", "N/A", ""])]
+    reviews = brought(tmp_path, *rows, labels={"5": "Excellent", "good": "Good", "n/a": ""}).records
+    assert [review.levels.get("accuracy") for review in reviews] == ["Excellent", "Good", None, None]
+
+
+@pytest.mark.parametrize("time", ["[12:03] ", "12:03:10 ", "(9:05 pm) ", "2024-05-01 12:03 - ", "[01.05.2024, 9:05] "])
+def test_a_time_before_a_speaker_is_left_out(tmp_path, time):
+    talk = f"{time}Student: 1/2\n{time}Teacher: Sure?\n12:30 is when: we meet\n{time}Zoe: hm"
+    found = brought(tmp_path, [ROW[0], talk, *ROW[2:]], ROW)
+    assert "a line by 'Zoe'" in str(found.faults[0])
+    [review] = brought(tmp_path, [ROW[0], talk, *ROW[2:]], speakers={"Zoe": "student"}).records
+    assert [(t.speaker, t.utterance) for t in review.conversation] == [
+        ("student", "1/2"), ("teacher", "Sure?\n12:30 is when: we meet"), ("student", "hm"),
+    ]  # fmt: skip
 
 
 def test_a_speaker_is_student_teacher_or_nobody():

@@ -154,6 +154,11 @@ def heard(text: str, shown: Iterable[tuple[int, int]]) -> set[str]:
     return {word for word in words if len(word) > 1 and word not in WORD_NAMES}
 
 
+def name_words(name: str) -> set[str]:
+    """The words of a name that mean its owner wherever they stand with a capital; none of a pseudonym such as "Student 4"."""
+    return {word for word in heard(name, [(0, len(name))]) if _may_be_name(word, capital=False)}
+
+
 def _kept(text: str, match: re.Match[str], capital: bool) -> Iterator[tuple[int, int]]:
     """The parts of a match that are a name: its words up to the first that is none."""
     for group in range(1, match.re.groups + 1):

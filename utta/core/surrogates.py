@@ -23,7 +23,7 @@ from typing import Any
 
 from utta.core.errors import UttaError
 from utta.core.identifiers import TYPES, Found, identifiers, without_overlaps
-from utta.core.names import People, heard, shown_names
+from utta.core.names import People, heard, name_words, shown_names
 from utta.core.paths import home
 
 LABELS = {"name": "Person"}
@@ -50,18 +50,19 @@ class Surrogates:
         """With the user's key, and the names of a roster: the file given, else the user's own, if there is one."""
         return cls(own_key(), read_roster(roster), persons)
 
-    def replace(self, texts: Sequence[str]) -> list[str]:
-        """The texts, which belong together, with surrogates: who is named in one is known in all."""
+    def replace(self, texts: Sequence[str], student: str = "") -> list[str]:
+        """The texts, which belong together, with surrogates: who is named in one is known in all, and so is the student of
+        that name."""
         replaced = list(texts)
-        while any(found := find(replaced, self.people, self._persons)):
+        while any(found := find(replaced, self.people, self._persons, name_words(student))):
             replaced = [self._put(text, each) for text, each in zip(replaced, found, strict=True)]
         return replaced
 
-    def inside(self, value: Any, skip: Container[str] = ()) -> Any:
+    def inside(self, value: Any, skip: Container[str] = (), student: str = "") -> Any:
         """A copy of a JSON value with surrogates in all its texts, but for keys of objects and what stands under `skip`."""
         texts: list[str] = []
         each_text(value, skip, texts.append)
-        replaced = iter(self.replace(texts))
+        replaced = iter(self.replace(texts, student))
         return each_text(value, skip, lambda _: next(replaced))
 
     def of(self, type_: str, key: str) -> str:
@@ -86,9 +87,12 @@ def each_text(value: Any, skip: Container[str], do: Callable[[str], Any]) -> Any
     return [each_text(each, skip, do) for each in value] if isinstance(value, list | tuple) else value
 
 
-def find(texts: Sequence[str], people: People, persons: Persons | None = None) -> list[list[Found]]:
-    """What points to a person in each of the texts, in order and without overlaps; surrogates are left alone."""
-    known: set[str] = set()
+def find(
+    texts: Sequence[str], people: People, persons: Persons | None = None, names: Iterable[str] = ()
+) -> list[list[Found]]:
+    """What points to a person in each of the texts, in order and without overlaps; surrogates are left alone. `names` are
+    words, in lower case, that are names here."""
+    known = set(names)
     for text in texts:
         known |= heard(text, shown_names(text))
     return [_find(text, people, known, persons) for text in texts]

@@ -59,11 +59,12 @@ def log_probabilities(model: Any, rows: Sequence[TextRow]) -> list[list[float]]:
     """
     head = model.get_output_embeddings().weight
     ids = pad_sequence([torch.tensor(row.ids) for row in rows], batch_first=True).to(head.device)
+    head = head.float()
     hidden = model.get_decoder()(input_ids=ids, use_cache=False).last_hidden_state
     found = []
     for states, row, tokens in zip(hidden, rows, ids, strict=True):
         places = torch.tensor([i for i, learned in enumerate(row.learned) if learned], device=head.device).long()
-        logits = states[places - 1].float() @ head.float().T
+        logits = states[places - 1].float() @ head.T
         found.append(logits.log_softmax(dim=-1).gather(1, tokens[places][:, None])[:, 0].tolist())
     return found
 

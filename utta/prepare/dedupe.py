@@ -7,7 +7,8 @@ Two reviews are the same when conversation and response are, apart from case, wh
 is the same: two reviewers' judgements of one response are not. They are nearly the same when of their word 3-grams at
 least the share `near` is common to both (Jaccard), in the conversation as well as in the response. Candidates come from
 MinHash and locality-sensitive hashing (Broder 1997; Leskovec et al., Mining of Massive Datasets, ch. 3) and are then
-compared in full, so that what is found is right; a pair just above the threshold may be missed.
+compared in full, so that what is found is right; a pair just above the threshold may be missed. A review with a label on a
+criterion that the earlier one lacks is no duplicate: dropping it would lose what an expert said.
 """
 
 import json
@@ -63,9 +64,13 @@ class Seen:
     def add(self, review: Review) -> Duplicate | None:
         """The earlier review that this one repeats; where there is none, this one is remembered."""
         said, response = _words(" ".join(turn.utterance for turn in review.conversation)), _words(review.response)
-        entry = json.dumps([review.id, review.levels])
-        if before := self._exact.add(content_id([said, response, review.reviewer]), entry):
-            return _duplicate(review, json.loads(before), True, 1.0)
+        key = content_id([said, response, review.reviewer])
+        if before := self._exact.add(key, json.dumps([review.id, review.levels])):
+            first, levels = json.loads(before)
+            if review.levels.keys() <= levels.keys():
+                return _duplicate(review, [first, levels], True, 1.0)
+            self._exact.replace(key, json.dumps([first, review.levels | levels]))
+            return None
         return self._near.add(review, said, response) if self._near else None
 
 
@@ -89,7 +94,11 @@ class _Near:
         sketch = MinHash(num_perm=PERMUTATIONS)
         sketch.update_batch([f"{part} {gram}".encode() for part, found in enumerate(grams) for gram in found])
         candidates = [json.loads(self._known.get(key) or "") for key in self._index.query(sketch)]
-        alike = [(self._similarity(each, review, grams), each) for each in candidates]
+        alike = [
+            (self._similarity(each, review, grams), each)
+            for each in candidates
+            if review.levels.keys() <= each[1].keys()
+        ]
         similarity, nearest = max(alike, key=lambda pair: pair[0], default=(0.0, None))
         if nearest is not None and similarity >= self._threshold:
             return _duplicate(review, nearest, False, similarity)

@@ -1,7 +1,8 @@
 """A file of records with surrogates in the place of what points to a person: to be shared, or to be looked at by others.
 
-Replaced is every text of a record, speakers and metadata too, and the student's pseudonym becomes a surrogate. What tells
-records apart stays: source, ids of dialogues and problems, reviewers, labels. A record's own id follows its texts.
+Replaced is every text of a record, speakers and metadata too, and the student's pseudonym becomes a surrogate; where it
+is a name after all, its words are replaced in the texts too. What tells records apart stays: source, ids of dialogues
+and problems, reviewers, labels. A record's own id follows its texts.
 """
 
 from pathlib import Path
@@ -26,7 +27,8 @@ KEPT = frozenset(
 def with_surrogates(record: R, surrogates: Surrogates) -> R:
     """The record with surrogates; the same one where nothing is found."""
     fields = record.model_dump(mode="json", exclude={"id"})
-    replaced = surrogates.inside({name: value for name, value in fields.items() if name not in KEPT})
+    texts = {name: value for name, value in fields.items() if name not in KEPT}
+    replaced = surrogates.inside(texts, student=record.student or "")
     if record.student and not SURROGATE.fullmatch(record.student):
         replaced["student"] = surrogates.of("id", record.student.casefold())
         surrogates.counts["id"] += 1

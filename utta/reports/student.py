@@ -127,10 +127,11 @@ def verdict(results: StudentResults) -> str:
     nll, first, early = (results.figures[name] for name in ("nll", "wrong_first", "premature"))
     parts = []
     if nll.program:
-        parts.append(f"the student's model gives what real students said {interval(nll.program)} nats a token")
+        parts.append(f"what the real students said has a negative log-likelihood of {interval(nll.program)} a token")
     if first.program:
         parts.append(
-            f"it states its own wrong answer on {interval(first.program)} of first turns (real students: {_of(first.real)})"
+            f"the simulated student states its own wrong answer on {interval(first.program)} of first turns (real "
+            f"students: {_of(first.real)})"
         )
     if early.program:
         parts.append(f"and the right answer too early on {interval(early.program)} of turns (real: {_of(early.real)})")

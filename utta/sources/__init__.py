@@ -122,8 +122,8 @@ def import_records(
     read, kind = _reader(source, kind)
     if source in TABLES:
         read = partial(read, layout=layout or table.Table())
-    elif layout and (layout.columns or layout.speakers):
-        raise UttaError(f"Columns and speakers are named for {', '.join(TABLES)} only, not for {source}.")
+    elif layout and (layout.columns or layout.speakers or layout.labels):
+        raise UttaError(f"Columns, speakers and labels are named for {', '.join(TABLES)} only, not for {source}.")
     imported = Imported(kind)
     good = False
     for file in files:

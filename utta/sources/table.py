@@ -3,10 +3,11 @@
     read(path, Table({"response": "Reply", "levels.accuracy": "Accuracy (1-5)"}, {"Ms Lee": "teacher"}))
     write(path, reviews, ["accuracy", "engagement"])
 
-A column that has the name of a field needs no mapping; a level's field is `levels.CRITERION`. A conversation is a cell of
-lines like "Student: …", or JSON: turns, or pairs of speaker and words, which are taken as they stand. Without any name
-before a colon the whole cell is the student's. Columns that are nowhere named go into the metadata, and so does what a
-column `metadata` holds as a JSON object. The delimiter (comma, semicolon, tab) is found from the header.
+A column that has the name of a field needs no mapping; a level's field is `levels.CRITERION`, and ratings in other
+words or numbers are explained by `labels`. A conversation is a cell of lines like "Student: …", perhaps with a time
+before it, or JSON: turns, or pairs of speaker and words, which are taken as they stand. Without any name before a colon
+the whole cell is the student's. Columns that are nowhere named go into the metadata, and so does what a column
+`metadata` holds as a JSON object. The delimiter (comma, semicolon, tab) is found from the header.
 
 A cell that a spreadsheet would run as a formula, or that reading would take for an empty one, is written with an
 apostrophe before it, as in a spreadsheet itself; reading takes it away again. So what is written is read back equal.
@@ -34,7 +35,8 @@ if TYPE_CHECKING:
 
 LEVELS = "levels."
 FIELDS = [name for name in Review.model_fields if name not in ("kind", "schema_version", "id", "levels", "metadata")]
-NAMED = re.compile(r"\s*([^\W\d_][\w .'-]{0,24}?)\s*:(?=\s|$)")
+TIME = r"[\[(]?(?:\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4},?[ T])?\d{1,2}:\d{2}(?::\d{2})?(?:\s?[AaPp]\.?[Mm]\.?)?[\])]?"
+NAMED = re.compile(rf"\s*(?:{TIME}\s*[-–]?\s*(?![a-z]))?([^\W\d_][\w .'-]{{0,24}}?)\s*:(?=\s|$)")
 JSON_TURNS = re.compile(r"\s*\[\s*[\[{\]]")
 FORMULA = tuple("=+-@＝＋－＠")  # how a cell starts that a spreadsheet runs; the wide ones count in some languages
 ESCAPED = re.compile("[\udc80-\udcff]")  # how bytes that are not UTF-8 come through
@@ -43,16 +45,23 @@ ESCAPED = re.compile("[\udc80-\udcff]")  # how bytes that are not UTF-8 come thr
 @dataclass(frozen=True)
 class Table:
     """How to read a table: `columns` maps a field to a column, `speakers` a name in a conversation to "student" or
-    "teacher" (nothing: no speaker at all), and `rubric` is the id for rows that name none."""
+    "teacher" (nothing: no speaker at all), `rubric` is the id for rows that name none, and `labels` maps what stands for a
+    level to its label (nothing: not rated); case does not count."""
 
     columns: Mapping[str, str] = field(default_factory=dict)
     speakers: Mapping[str, str] = field(default_factory=dict)
     rubric: str = "utta"
+    labels: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name, who in self.speakers.items():
             if who not in ("student", "teacher", ""):
                 raise UttaError(f"The speaker {name!r} is to be {who!r}; it can be student, teacher, or nothing.")
+
+    def label(self, rating: str) -> str:
+        """The label that a rating stands for; the rating itself where nobody said."""
+        wanted = rating.strip().casefold()
+        return next((label for each, label in self.labels.items() if each.casefold() == wanted), rating)
 
     def who(self, name: str) -> str | None:
         """Who a name is; None where nobody said."""
@@ -146,7 +155,8 @@ def review(row: Mapping[str, Any], mapping: Mapping[str, str], layout: Table, st
     fields.setdefault("dialogue_id", content_id(spoken(turns)))
     fields.setdefault("rubric", layout.rubric)
     fields["response"] = _bare(cells["response"])
-    levels = {name.removeprefix(LEVELS): _label(cell) for name, cell in cells.items() if name.startswith(LEVELS)}
+    rated = {name.removeprefix(LEVELS): _label(cell) for name, cell in cells.items() if name.startswith(LEVELS)}
+    levels = {name: layout.label(rating) for name, rating in rated.items()}
     used = set(mapping.values())
     others = {column: _bare(cell) for column, cell in row.items() if column not in used and cell and cell.strip()}
     return Review(

@@ -21,6 +21,8 @@ from utta.core.errors import UttaError
               help="For tables: which column fills a field; levels.accuracy is a criterion's. May be repeated.")  # fmt: skip
 @click.option("--speaker", "speakers", multiple=True, metavar="NAME=WHO",
               help="For tables: who a name in a conversation is, as in 'Ms Lee=teacher'. May be repeated.")  # fmt: skip
+@click.option("--label", "labels", multiple=True, metavar="RATING=LABEL",
+              help="For tables: the level of a rating, as in '5=Excellent', or 'n/a=' for none. May be repeated.")  # fmt: skip
 @click.option("--rubric", default="utta", show_default=True, metavar="ID",
               help="For tables: the rubric of rows that name none.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print the counts as JSON, for a script.")
@@ -31,6 +33,7 @@ def import_(
     kind: str | None,
     columns: tuple[str, ...],
     speakers: tuple[str, ...],
+    labels: tuple[str, ...],
     rubric: str,
     as_json: bool,
 ) -> None:
@@ -52,9 +55,10 @@ def import_(
     \b
     For a table (csv, parquet, datasets), FIELD is response, conversation (lines like "Student: 5"), problem,
     dialogue_id, grade_level, subject, context, responder, reviewer (needed where two people judge one response),
-    rationale, improved_response, rubric, source, licence, student (a pseudonym), consent (train, evaluate or none),
-    keep_until (2027-08-31), or levels.CRITERION. A data set is a FOLDER, FOLDER:SPLIT, or ID:SPLIT of the hub. In chat
-    data, user is the student, assistant the AITA, and a first system turn its profile.
+    rationale, improved_response, rubric, source (by default the file's name; a record's id depends on it), licence,
+    student (a pseudonym), consent (train, evaluate or none), keep_until (2027-08-31), or levels.CRITERION. A data set
+    is a FOLDER, FOLDER:SPLIT, or ID:SPLIT of the hub. In chat data, user is the student, assistant the AITA, and a
+    first system turn its profile.
 
     A record that stands in several files becomes one. What cannot be used is put aside beside the records and counted.
 
@@ -62,6 +66,7 @@ def import_(
     Example:
       utta data import utta data/samples/reviews.jsonl --out reviews.jsonl
       utta data import csv ratings.csv --column response=Reply --column levels.accuracy=Rating --out reviews.jsonl
+      utta data import csv ratings.csv --column response=Reply --label 2=Good --label 1=Weak --out reviews.jsonl
     """
     from utta.core.files import refuse_overwriting
     from utta.prepare.manifest import leave_manifest
@@ -70,7 +75,7 @@ def import_(
     from utta.sources.table import Table
 
     refuse_overwriting(out, files)
-    table = Table(_pairs("column", columns), _pairs("speaker", speakers), rubric)
+    table = Table(_pairs("column", columns), _pairs("speaker", speakers), rubric, _pairs("label", labels))
     imported = import_records(source, files, kind, table)
     place = put_aside(imported.faults, out.with_name(f"{out.stem}.import-rejects.jsonl"))
     imported.write(out)
@@ -80,6 +85,7 @@ def import_(
         "as": imported.kind,
         "column": list(columns),
         "speaker": list(speakers),
+        "label": list(labels),
     }
     options["rubric"] = rubric if source in TABLES else None
     leave_manifest(out, "import", options, files, len(imported), counts["rejects"])
@@ -99,6 +105,6 @@ def import_(
 def _pairs(option: str, given: tuple[str, ...]) -> dict[str, str]:
     """The two sides of each A=B that was given."""
     if wrong := next((each for each in given if "=" not in each), None):
-        example = "response=Reply" if option == "column" else "'Ms Lee=teacher'"
+        example = {"column": "response=Reply", "speaker": "'Ms Lee=teacher'", "label": "5=Excellent"}[option]
         raise UttaError(f"--{option} {wrong!r} has no '='; give it like --{option} {example}.")
     return dict((part.strip() for part in each.split("=", 1)) for each in given)  # type: ignore[misc]

@@ -49,8 +49,8 @@ def clean_(file: Path, out: Path, as_json: bool) -> None:
 def dedupe_(file: Path, out: Path, near: float | None, as_json: bool) -> None:
     """Keep of each review in FILE the first; the others go to OUT.duplicates.jsonl with the reason.
 
-    Case, white space and punctuation do not count. Judgements of one response by two reviewers are both kept. With --near,
-    a million reviews take about 2 GB of memory.
+    Case, white space and punctuation do not count. Judgements of one response by two reviewers are both kept, and so is a
+    repeat with labels that the first lacks. With --near, a million reviews take about 2 GB of memory.
 
     \b
     Example:

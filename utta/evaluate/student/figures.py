@@ -8,7 +8,7 @@ flip_targeted, flip_misaligned, flip_generic
                   share of turning scenes (`scenes`) where the student gives the right answer after that teacher's words
 selective_flip    Selective Flip Score, after the idea of arXiv 2605.12748: flip_targeted less the mean of the other two. A
                   student that gives way to anything, or to nothing, has 0; one that is moved by the right words alone has 1.
-                  Which words are which, `scenes` defines, since a dialogue of the data was held only once
+                  Which words are which is our definition, and stands in `scenes`
 rouge_l           ROUGE-L F1 with what the real student said, on turns with an earlier text of the same student
 rouge_l_gain      the same less that of saying the earlier text again
 words             how many words a turn's length is off, on average (1-Wasserstein distance)
