@@ -120,6 +120,10 @@ class Engine:
                 self._adapters.add(name)
         return name
 
+    def holds(self, adapter: str) -> bool:
+        """Whether the adapter of that fingerprint has been added."""
+        return adapter in self._adapters
+
     @property
     def _ends(self) -> set[int]:
         """The tokens that end a text: some models have more than their tokenizer's one."""
@@ -201,7 +205,7 @@ class Engine:
 
     @contextmanager
     def _active(self, adapter: str) -> Iterator[None]:
-        if adapter and adapter not in self._adapters:
+        if adapter and not self.holds(adapter):
             raise UttaError(f"The engine of {self.located.name} holds no adapter {adapter!r}; add it with add_adapter.")
         if self.peft is None:
             yield
