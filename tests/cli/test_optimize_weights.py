@@ -95,7 +95,7 @@ def test_a_coach_is_tuned_shown_and_opened_again(command, tmp_path):
     program.load_model()
     assert {adapter_of(p.lm.model) for p in program.module.predictors()} == {manifest["adapter"]}
     for changed, said in (
-        ({"output_adapter": "ChatAdapter"}, "was tuned to answer as ChatAdapter, and is asked as PlainText here"),
+        ({"output_adapter": "ChatAdapter"}, "was tuned to answer as ChatAdapter, and is asked as PlainText;"),
         ({"tokenizer": "0" * 12}, "was tuned with another tokenizer or chat template"),
     ):
         (out / "manifest.json").write_text(json.dumps(manifest | changed), encoding="utf-8")
@@ -117,7 +117,7 @@ def test_rows_that_were_edited_are_learned_from(command, tmp_path):
 def test_faults_are_one_sentence(command, tmp_path):
     for arguments, said in (
         (("--threshold", "1"), "Nothing of what the program wrote is good enough to learn from"),
-        (("--rows", tmp_path / "none.jsonl"), "cannot be read"),
+        (("--rows", tmp_path / "none.jsonl"), "none.jsonl cannot be used"),
         (("--judge", "coach"), "coach is a coach, which judges nothing; give an evaluator instead."),
         (("--val", tmp_path / "train.jsonl"), "2 problems stand in both"),
         (("--optimizer", "better-together", "--rows", tmp_path / "train.jsonl"), "better-together writes its own."),

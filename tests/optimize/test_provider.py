@@ -55,7 +55,7 @@ def test_a_job_tells_how_far_it_is_and_the_same_request_is_not_trained_again(lm,
 
 def test_a_cancelled_job_ends_and_the_same_request_goes_on(lm, monkeypatch, tmp_path):
     monkeypatch.setattr("utta.distill.loop.CHECKPOINT_SECONDS", 0)
-    settings = {"epochs": 3, "rank": 4, "batch": 1, "out": tmp_path}
+    settings = {"epochs": 3, "rank": 4, "batch": 1, "out": tmp_path / "out"}
     reached, go_on = threading.Event(), threading.Event()
     job_class = lm.provider.TrainingJob.__func__
 
@@ -81,7 +81,7 @@ def test_a_cancelled_job_ends_and_the_same_request_goes_on(lm, monkeypatch, tmp_
     monkeypatch.undo()
     done = lm.finetune(CHATS, None, settings)
     assert adapter_of(wait(done).model) and done.status() == "done"
-    assert len((tmp_path / "losses.jsonl").read_text().splitlines()) == 9
+    assert len((tmp_path / "out" / "losses.jsonl").read_text().splitlines()) == 9
 
 
 @pytest.mark.parametrize(

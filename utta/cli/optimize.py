@@ -106,7 +106,11 @@ def _judge(*, val: Path, criteria: str, optimizer: str | None, shots: str, **ask
     except ValueError:
         raise UttaError(f"The numbers of demonstrations {shots!r} are not numbers like 2,4.") from None
     known = {name: asked[name] for name in ("program", "train", "out", "model", "rubric", "tries", "seed")}
-    chosen = {"criteria": options.names(criteria), "optimizer": optimizer or "fewshot", "shots": numbers}
+    chosen: dict[str, Any] = {
+        "criteria": options.names(criteria),
+        "optimizer": optimizer or "fewshot",
+        "shots": numbers,
+    }
     return run(Asked(validation=val, **chosen, **known))
 
 

@@ -48,6 +48,7 @@ class Finetune(Teleprompter):
     ) -> Any:
         """The student with tuned weights; its prompts stay as they are. `UttaError` where nothing is good enough to learn
         from, and whatever ended the training."""
+        lm = one_model(student)
         self.rounds += 1
         writer = teacher[0] if isinstance(teacher, list) else teacher or student
         learned = self.given or self._rows("rows", writer, student, trainset, self.samples)
@@ -58,7 +59,7 @@ class Finetune(Teleprompter):
             settings["validation"] = _chats(validation)
         if self.out:
             settings["out"] = self.out / self._named("training")
-        student.set_lm(tuned(one_model(student), kept, settings))
+        student.set_lm(tuned(lm, kept, settings))
         return student
 
     def _named(self, name: str) -> str:

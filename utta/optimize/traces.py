@@ -159,7 +159,7 @@ def write_rows(path: Path, found: Sequence[Row]) -> None:
 def read_rows(path: Path) -> list[Row]:
     """The rows of a file, whoever wrote it; `UttaError` names the first line that is none."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise UttaError(
             f"The rows in {path} cannot be read ({error}); give a file that 'utta optimize' wrote."
