@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from tests.evaluate.conftest import own_home  # noqa: F401 — a fixture
 from tests.evaluate.scripted import ROOT, SAMPLES, grid, put_down, sentence
-from tests.models.tiny import save_tiny
+from tests.optimize.conftest import writing as writing  # a fixture
 from utta.cli.main import cli
 from utta.core.errors import UttaError
 from utta.core.files import read_json
@@ -31,17 +31,6 @@ program.module.set_lm(lm)
 told = program(**coach_inputs(read_reviews(sys.argv[2]).reviews[0]))
 print(json.dumps([lm.model, told.rationale, told.improved_response]))
 """
-
-
-@pytest.fixture(scope="session")
-def writing(tmp_path_factory):
-    """The folder of a tiny model that may end what it writes."""
-    folder = tmp_path_factory.mktemp("models") / "writing"
-    save_tiny(folder)
-    settings = read_json(folder / "generation_config.json")
-    settings["suppress_tokens"].remove(2)
-    (folder / "generation_config.json").write_text(json.dumps(settings), encoding="utf-8")
-    return folder
 
 
 @pytest.fixture

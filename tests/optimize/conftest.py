@@ -1,13 +1,11 @@
 """The same scripted judge and private folder as the tests of evaluation, and a tiny model that writes."""
 
-import json
-
 import dspy
 import pytest
 
 from tests.evaluate.conftest import judge, own_home  # noqa: F401 — fixtures
 from tests.models.tiny import save_tiny
-from utta.programs.coach import PlainText
+from utta.programs.adapters import PlainText
 
 
 class Chain(dspy.Module):
@@ -42,10 +40,7 @@ def variety(example, prediction):
 def writing(tmp_path_factory):
     """The folder of a tiny model that may end what it writes."""
     folder = tmp_path_factory.mktemp("models") / "writing"
-    save_tiny(folder)
-    settings = json.loads((folder / "generation_config.json").read_text(encoding="utf-8"))
-    settings["suppress_tokens"].remove(2)
-    (folder / "generation_config.json").write_text(json.dumps(settings), encoding="utf-8")
+    save_tiny(folder, may_end=True)
     return folder
 
 
