@@ -1,6 +1,5 @@
 """How fast `utta distill` trains against TRL and LLaMA-Factory, and which judge agrees more after as long a training.
 
-    pip install 'utta[bench]'
     python scripts/bench_distill.py --data reviews.jsonl --out runs/bench
 
 Trains the embedded model (`utta models pull smollm2-135m-q4`) on the first dialogues of the training part, in the four ways

@@ -277,11 +277,8 @@ def tokenizer_of(located: Located) -> Any:
 
 def _with_trl(rows: Any, measure: Any, located: Located, limits: Limits, out: Path, **special: Any) -> Measured:
     from peft import LoraConfig
+    from trl import SFTConfig, SFTTrainer
 
-    try:
-        from trl import SFTConfig, SFTTrainer
-    except ImportError:
-        raise UttaError("TRL is not installed: pip install 'utta[bench]'") from None
     arguments = SFTConfig(
         **settings(limits, out),
         **special,

@@ -3,7 +3,10 @@
 The instructions say what a tutor must not do as well: it is asked by children who want the answer, again and again.
 """
 
+from typing import Annotated
+
 import dspy
+from pydantic import Field
 
 
 class Answer(dspy.Signature):
@@ -15,8 +18,8 @@ class Answer(dspy.Signature):
     subject: str = dspy.InputField(desc="what is taught")
     context: str = dspy.InputField(desc="the exercise, and what was said before")
     student_question: str = dspy.InputField(desc="what the student says now")
-    teacher_response: str = dspy.OutputField(desc="what you say to the student, one to three sentences", max_chars=400)
-    techniques_used: list[str] = dspy.OutputField(
-        desc="the teaching techniques in it, each in a few words", max_chars=60, max_items=3
+    teacher_response: str = dspy.OutputField(desc="what you say to the student, one to three sentences", max_length=400)
+    techniques_used: list[Annotated[str, Field(max_length=60)]] = dspy.OutputField(
+        desc="the teaching techniques in it, each in a few words", max_length=3
     )
-    rationale: str = dspy.OutputField(desc="why this helps this student, in one sentence", max_chars=200)
+    rationale: str = dspy.OutputField(desc="why this helps this student, in one sentence", max_length=200)

@@ -130,7 +130,7 @@ def test_a_disk_that_is_full_when_torch_saves_is_one_sentence_too(command, monke
     def full(*_, **__):
         raise RuntimeError("[enforce fail at inline_container.cc:664] . unexpected pos 64 vs 0")
 
-    monkeypatch.setattr("utta.distill.training.CHECKPOINT_SECONDS", 0)
+    monkeypatch.setattr("utta.distill.loop.CHECKPOINT_SECONDS", 0)
     monkeypatch.setattr("torch.save", full)
     done = command()
     assert done.exit_code == 1

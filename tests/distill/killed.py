@@ -35,11 +35,11 @@ def distil(asked: Asked, kind: str = "", moment: int = 0) -> int:
 def _run(asked: Asked, kind: str, moment: int) -> None:
     import torch
 
-    from utta.distill import run, training
+    from utta.distill import loop, run, training
 
     os.environ |= {"UTTA_HOME": str(asked.out.parent / "home"), "UTTA_CACHE": "off"}
     torch.set_num_threads(1)
-    training.CHECKPOINT_SECONDS = 0
+    loop.CHECKPOINT_SECONDS = 0
     training.best_dtype = lambda: torch.float32  # type: ignore[assignment]
     if kind:
         globals()[f"_at_{kind}"](_countdown(moment), str(asked.out))

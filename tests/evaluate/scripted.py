@@ -188,9 +188,9 @@ def main() -> None:
     if "checkpoint_seconds" in settings:
         import torch
 
-        from utta.distill import training
+        from utta.distill import loop, training
 
-        training.CHECKPOINT_SECONDS = settings["checkpoint_seconds"]
+        loop.CHECKPOINT_SECONDS = settings["checkpoint_seconds"]
         training.best_dtype = lambda: torch.float32
     if "limit" in settings:
         import resource

@@ -13,8 +13,9 @@ from tests.models.tiny import save_adapter
 from utta.core.errors import UttaError
 from utta.models import tree
 from utta.models.catalogue import fingerprint
-from utta.models.engine import Engine, TextSettings, load_weights, most_tokens
+from utta.models.engine import Engine, load_weights, most_tokens
 from utta.models.render import DecisionRow
+from utta.models.writing import TextSettings
 
 QUESTIONS = {
     "Hint": {"instructions": "A hint?", "type": "choice", "criteria": {"No": "none", "Some": "a", "Yes": "b"}},

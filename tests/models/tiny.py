@@ -92,16 +92,16 @@ def random_llama(vocabulary: int, tied: bool = False) -> Any:
         return LlamaForCausalLM(config)
 
 
-def save_tiny(folder: Path) -> None:
-    """The tiny model in a folder, as a hub download would leave it."""
+def save_tiny(folder: Path, may_end: bool = False) -> None:
+    """The tiny model in a folder, as a hub download would leave it; its texts end of themselves where they `may_end`."""
     tokenizer = byte_tokenizer()
     model = random_llama(len(tokenizer))
-    # It writes letters, digits and spaces alone: random bytes would seldom be text, and random ends come soon.
-    legible = [
-        token == "Ġ" or (token.isascii() and token.isalnum())
-        for token in tokenizer.convert_ids_to_tokens(range(len(tokenizer)))
-    ]
-    model.generation_config.suppress_tokens = [i for i, keep in enumerate(legible) if not keep]
+    # It writes letters, digits and spaces alone: random bytes would seldom be text, and random ends come soon. A schema may
+    # ask for other signs.
+    for i, token in enumerate(tokenizer.convert_ids_to_tokens(range(len(tokenizer)))):
+        legible = token == "Ġ" or (token.isascii() and token.isalnum())
+        if not legible and not (may_end and i == model.config.eos_token_id):
+            model.lm_head.weight.data[i] = 0
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
 

@@ -1,4 +1,4 @@
-"""`utta optimize`: a better-prompted judge, or a simulated student."""
+"""`utta optimize`: a better-prompted judge or student, or a program that writes tuned on its own good answers."""
 
 from pathlib import Path
 from typing import Any
@@ -7,11 +7,14 @@ import click
 
 from utta.cli import options
 
+OF_WEIGHTS = ("bootstrap-finetune", "better-together")
+
 
 @click.command()
 @click.argument("program")
 @click.option("--train", type=options.File, metavar="FILE",
-              help="Reviews that a judge's demonstrations are taken from; a student needs none.")  # fmt: skip
+              help="Reviews that demonstrations are taken from, or on which a program that writes is tried; the wording of a "
+                   "student needs none.")  # fmt: skip
 @options.data_file("val", "Reviews that candidates are chosen and calibrated on; for a student, dialogues.")
 @options.out("Folder for the program; the same command again goes on where it was.")
 @options.model
@@ -19,27 +22,38 @@ from utta.cli import options
 @options.criteria
 @click.option("--optimizer", metavar="NAME",
               help="For a judge fewshot (demonstrations, then calibration; the default) or calibrate (that alone); for a "
-                   "student prompts (the wording of its instructions).")  # fmt: skip
+                   "student prompts (the wording of its instructions); for a program that writes bootstrap-finetune (LoRA "
+                   "weights from its own good answers) or better-together (demonstrations, then weights).")  # fmt: skip
 @click.option("--shots", default="2,4", show_default=True, metavar="N,N", help="Numbers of demonstrations to try.")
 @click.option(
     "--tries", default=2, type=options.Count, show_default=True, help="Sets of demonstrations to try of each number."
 )
+@click.option(
+    "--judge",
+    metavar="PROGRAM",
+    help="What good writing is: this judge's effectiveness; by default the words shared with the experts'.",
+)
+@click.option(
+    "--threshold",
+    default=0.5,
+    type=click.FloatRange(0, 1),
+    show_default=True,
+    help="The score from which on an answer is good enough to learn from.",
+)
+@click.option(
+    "--samples", default=1, type=options.Count, show_default=True, help="Answers to try for each training example."
+)
+@click.option(
+    "--rows",
+    type=options.File,
+    metavar="FILE",
+    help="Learn from these rows, such as an earlier run's rows.jsonl that you edited, instead of writing new ones.",
+)
+@click.option("--epochs", default=3, type=options.Count, show_default=True, help="Passes over the rows, at most.")
+@click.option("--rank", default=16, type=options.Count, show_default=True, help="LoRA's r.")
 @options.seed
 @options.as_json
-def optimize(
-    program: str,
-    train: Path | None,
-    val: Path,
-    out: Path,
-    model: str | None,
-    rubric: str | None,
-    criteria: str,
-    optimizer: str | None,
-    shots: str,
-    tries: int,
-    seed: int,
-    as_json: bool,
-) -> None:
+def optimize(program: str, optimizer: str | None, out: Path, as_json: bool, **asked: Any) -> None:
     """Choose demonstrations for PROGRAM and calibrate how its probabilities become levels; for a student, choose the
     wording under which the model finds what real students said likeliest.
 
@@ -48,17 +62,20 @@ def optimize(
       utta data split data/samples/reviews.jsonl --out split
       utta optimize evaluator --train split/train.jsonl --val split/validation.jsonl --out runs/prompted
       utta optimize student --val data/samples/dialogues.jsonl --out runs/student
+
+    A program that writes is tuned on those of its answers that score at least the threshold:
+
+    \b
+      utta optimize coach --optimizer bootstrap-finetune --threshold 0.2 \\
+        --train split/train.jsonl --val split/validation.jsonl --out runs/coach
     """
     from utta.programs.folder import program_name
     from utta.reports.layout import open_console
     from utta.reports.program import render_program
 
-    if program_name(program) == "student":
-        if optimizer not in (None, "prompts") or train or rubric or criteria:
-            raise click.UsageError("--train, --rubric, --criteria and other optimizers than prompts are for a judge.")
-        manifest = _student(program, val, out, model)
-    else:
-        manifest = _judge(program, train, val, out, model, rubric, criteria, optimizer or "fewshot", shots, tries, seed)
+    of_prompts = _student if program_name(program) == "student" else _judge
+    run = _weights if optimizer in OF_WEIGHTS else of_prompts
+    manifest = run(program=program, optimizer=optimizer, out=out, **asked)
     if as_json:
         import json
 
@@ -67,33 +84,41 @@ def optimize(
         render_program(manifest, open_console(), out)
 
 
-def _student(program: str, val: Path, out: Path, model: str | None) -> dict[str, Any]:
+def _student(
+    *, program: str, val: Path, out: Path, model: str | None, optimizer: str | None, **asked: Any
+) -> dict[str, Any]:
     from utta.optimize.student import Asked, optimize_student
 
+    if optimizer not in (None, "prompts") or asked["train"] or asked["rubric"] or asked["criteria"]:
+        raise click.UsageError("--train, --rubric, --criteria and other optimizers than prompts are for a judge.")
     return optimize_student(Asked(program, val, out, model))
 
 
-def _judge(
-    program: str,
-    train: Path | None,
-    val: Path,
-    out: Path,
-    model: str | None,
-    rubric: str | None,
-    criteria: str,
-    optimizer: str,
-    shots: str,
-    tries: int,
-    seed: int,
-) -> dict[str, Any]:
+def _judge(*, val: Path, criteria: str, optimizer: str | None, shots: str, **asked: Any) -> dict[str, Any]:
     from utta.core.errors import UttaError
     from utta.optimize.run import Asked
     from utta.optimize.run import optimize as run
 
-    if train is None:
+    if asked["train"] is None:
         raise click.UsageError("Missing option '--train': a judge's demonstrations are taken from it.")
     try:
         numbers = tuple(int(n) for n in options.names(shots))
     except ValueError:
         raise UttaError(f"The numbers of demonstrations {shots!r} are not numbers like 2,4.") from None
-    return run(Asked(program, train, val, out, model, rubric, options.names(criteria), optimizer, numbers, tries, seed))
+    known = {name: asked[name] for name in ("program", "train", "out", "model", "rubric", "tries", "seed")}
+    chosen: dict[str, Any] = {
+        "criteria": options.names(criteria),
+        "optimizer": optimizer or "fewshot",
+        "shots": numbers,
+    }
+    return run(Asked(validation=val, **chosen, **known))
+
+
+def _weights(*, val: Path, epochs: int, rank: int, seed: int, **asked: Any) -> dict[str, Any]:
+    from utta.distill.recipe import TextRecipe
+    from utta.optimize.weights import Asked, tune
+
+    if asked["train"] is None:
+        raise click.UsageError("Missing option '--train': a program that writes is tried on it.")
+    known = {name: value for name, value in asked.items() if name not in ("criteria", "shots", "tries")}
+    return tune(Asked(validation=val, recipe=TextRecipe(epochs=epochs, rank=rank, seed=seed), **known))

@@ -20,9 +20,9 @@ from utta.core.progress import progress
 from utta.core.system import free_disk, memory, peak_memory
 from utta.distill.agreement import judge_items
 from utta.distill.frozen import FrozenLayers
+from utta.distill.loop import CHECKPOINT_SECONDS, KEPT_CHECKPOINTS
 from utta.distill.recipe import Recipe
 from utta.distill.trainer import Item, batch_loss
-from utta.distill.training import CHECKPOINT_SECONDS, KEPT_CHECKPOINTS
 from utta.models.engine import best_dtype
 
 STEPS = 6

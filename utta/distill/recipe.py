@@ -1,26 +1,40 @@
-"""How a judge is trained: the settings of a LoRA training and of its teachers, with the defaults of `utta distill`."""
+"""How weights are trained: the settings of a LoRA training, of a judge's and of a text's, and of a judge's teachers."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """How to train. `rank` is LoRA's r, alpha is twice that; adapters sit on the `upper` share of the layers, and what
-    layers below them make of a conversation is computed once; `batch` counts conversations; `balance` is how far rare
-    levels are weighed up, and `reviewer_cap` how much of the weight one reviewer may have (`utta.distill.rows`); training
-    stops after `patience` epochs without a better agreement."""
+class LoraRecipe:
+    """How to train. `rank` is LoRA's r, alpha is twice that; adapters sit on the `upper` share of the layers; a step takes
+    `batch` items; training stops after `patience` epochs that are no better on validation."""
 
     epochs: int = 5
     rank: int = 16
     upper: float = 1.0
     learning_rate: float = 4e-4
     batch: int = 1
-    balance: float = 0.5
     patience: int = 2
-    reviewer_cap: float = 1.0
     seed: int = 0
     qlora: bool = False
+
+
+@dataclass(frozen=True)
+class Recipe(LoraRecipe):
+    """A judge's, with the defaults of `utta distill`. An item is a conversation; what the layers below the adapters make of
+    it is computed once. `balance` is how far rare levels are weighed up, and `reviewer_cap` how much of the weight one
+    reviewer may have (`utta.distill.rows`)."""
+
+    balance: float = 0.5
+    reviewer_cap: float = 1.0
+
+
+@dataclass(frozen=True)
+class TextRecipe(LoraRecipe):
+    """That of a program that writes. An item is a row of text."""
+
+    epochs: int = 3
+    batch: int = 4
 
 
 @dataclass(frozen=True)

@@ -76,6 +76,10 @@ class Located:
     folder: Path
     fingerprint: str
 
+    def with_adapter(self, adapter: str = "") -> str:
+        """What DSPy calls the model with the adapter of that fingerprint, or without one; its answer cache goes by it."""
+        return f"local/{self.name}:{self.fingerprint}@{adapter}"
+
 
 def locate(name: str) -> Located:
     """The model of that name on this machine, without the network; `UttaError` says how to get it when it is not here."""
@@ -107,6 +111,16 @@ def fingerprint(folder: Path) -> str:
             digest.update(file.read(1 << 20))
             file.seek(max(0, path.stat().st_size - (1 << 20)))
             digest.update(file.read())
+    return digest.hexdigest()[:12]
+
+
+def tokenizer_hash(folder: Path) -> str:
+    """12 hex digits that tell how a model reads text: over its tokenizer's files and its chat template."""
+    digest = hashlib.sha256()
+    for path in sorted(
+        [*folder.glob("tokenizer*"), *folder.glob("chat_template*"), *folder.glob("special_tokens_map*")]
+    ):
+        digest.update(f"{path.name}:{sha256(path)}\n".encode())
     return digest.hexdigest()[:12]
 
 

@@ -58,8 +58,7 @@ class LocalDecisions(DecisionClient):
     """Reads the levels' probabilities from a local model, with or without an adapter."""
 
     def __init__(self, engine: Engine, adapter: str = "", cache: bool = True):
-        located = engine.located
-        super().__init__(f"local/{located.name}:{located.fingerprint}@{adapter}", cache)
+        super().__init__(engine.located.with_adapter(adapter), cache)
         self.engine = engine
         self.adapter = adapter
 

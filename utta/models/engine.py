@@ -1,9 +1,9 @@
 """The local engine: one set of weights, one worker thread, a queue that batches what many threads ask.
 
 DSPy calls a model once per request from many threads. The engine's worker collects the requests that wait: decisions on
-the same conversation share its computation (`utta.models.tree`), text requests with the same settings are generated in
-one batch. Adapters are held beside the base weights and switched per batch. There is one engine per base model in a
-process (`engine`).
+the same conversation share its computation (`utta.models.tree`), texts are written in one batch (`utta.models.writing`).
+Adapters are held beside the base weights and switched per batch. There is one engine per base model in a process
+(`engine`).
 """
 
 import threading
@@ -11,11 +11,13 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import torch
+from tokenizers.decoders import DecodeStream
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
@@ -23,22 +25,14 @@ from utta.core.errors import UttaError
 from utta.core.files import read_json
 from utta.models import attention, text_rows, tree
 from utta.models.catalogue import Located, fingerprint, locate
+from utta.models.grammar import Grammar, Guide
 from utta.models.render import DecisionRow, Renderer
 from utta.models.text_rows import TextRow
+from utta.models.writing import Draft, TextSettings, write
 
 PASS_TOKENS = 4096  # tokens of one pass over decisions
 TEXT_BATCH = 32
 LINGER = 0.005  # seconds without a new request after which a batch starts
-
-
-@dataclass(frozen=True)
-class TextSettings:
-    """How text is generated. `temperature` 0 takes the likeliest token."""
-
-    max_tokens: int = 512
-    temperature: float = 0.0
-    top_p: float = 1.0
-    seed: int | None = None
 
 
 @dataclass
@@ -54,9 +48,7 @@ class Text:
 @dataclass(eq=False)
 class _Request:
     adapter: str
-    work: DecisionRow | TextRow | tuple[int, ...]
-    settings: TextSettings | None = None
-    streamer: Any = None
+    work: DecisionRow | TextRow | Draft
     answer: Future = field(default_factory=Future)
 
 
@@ -74,6 +66,8 @@ class Engine:
         self._adapters: set[str] = set()
         self._waiting: list[_Request] = []
         self._changed = threading.Condition()
+        self._grammar: Grammar | None = None
+        self._making = threading.Lock()  # held while the grammar is made, when it is first asked for: it takes a second
         self._weights = threading.Lock()  # held while a batch is computed and while an adapter is put in
         threading.Thread(target=self._work, daemon=True, name=f"utta {located.name}").start()
 
@@ -90,17 +84,18 @@ class Engine:
 
     def generate(self, prompt: str, settings: TextSettings, adapter: str = "") -> Text:
         """The continuation of a whole prompt (chat template applied); blocks until the answer is there."""
-        return self._ask(_Request(adapter, self._prompt(prompt, settings), settings)).result()
+        return self._ask(_Request(adapter, self._draft(prompt, settings))).result()
 
     def stream(self, prompt: str, settings: TextSettings, adapter: str = "") -> Iterator[str | Text]:
         """The continuation in pieces, as they are written, and last of all the whole."""
-        from transformers import TextIteratorStreamer
-
-        streamer = TextIteratorStreamer(self.tokenizer, skip_prompt=True, skip_special_tokens=True)
-        request = self._ask(_Request(adapter, self._prompt(prompt, settings), settings, streamer))
-        request.add_done_callback(lambda _: streamer.end())
-        yield from filter(None, streamer)
-        yield request.result()
+        certain: SimpleQueue[int | None] = SimpleQueue()
+        answer = self._ask(_Request(adapter, self._draft(prompt, settings, certain.put)))
+        answer.add_done_callback(lambda _: certain.put(None))
+        pieces = DecodeStream(skip_special_tokens=True)
+        for token in iter(certain.get, None):
+            if piece := pieces.step(self.tokenizer.backend_tokenizer, token):
+                yield piece
+        yield answer.result()
 
     def add_adapter(self, folder: Path) -> str:
         """Load LoRA weights made for these base weights; returns their fingerprint, the name to ask with."""
@@ -125,6 +120,10 @@ class Engine:
                 self._adapters.add(name)
         return name
 
+    def holds(self, adapter: str) -> bool:
+        """Whether the adapter of that fingerprint has been added."""
+        return adapter in self._adapters
+
     @property
     def _ends(self) -> set[int]:
         """The tokens that end a text: some models have more than their tokenizer's one."""
@@ -138,14 +137,28 @@ class Engine:
         for request in dropped:
             request.answer.set_exception(UttaError("The request was cancelled."))
 
-    def _prompt(self, prompt: str, settings: TextSettings) -> tuple[int, ...]:
+    def _draft(self, prompt: str, settings: TextSettings, tell: Callable[[int], None] | None = None) -> Draft:
         ids = tuple(self.tokenizer(prompt, add_special_tokens=False)["input_ids"])
         if len(ids) + settings.max_tokens > self.renderer.max_tokens:
             raise UttaError(
                 f"The prompt has {len(ids)} tokens and asks for {settings.max_tokens} more, and {self.located.name} holds "
                 f"{self.renderer.max_tokens}: shorten it or ask for fewer."
             )
-        return ids
+        return Draft(ids, settings, self._guide(settings), tell)
+
+    def _guide(self, settings: TextSettings) -> Guide | None:
+        if settings.schema is None:
+            return None
+        with self._making:
+            if self._grammar is None:
+                self._grammar = Grammar(self.tokenizer, self.base.config.vocab_size, self._ends)
+        return self._grammar.guide(settings.schema, settings.max_tokens)
+
+    @cached_property
+    def _begins(self) -> torch.Tensor:
+        """Which tokens may begin a text [vocabulary]: those that show something, so that no text is empty."""
+        shown = self.tokenizer.batch_decode([[i] for i in range(self.base.config.vocab_size)], skip_special_tokens=True)
+        return torch.tensor([bool(text.strip()) for text in shown])
 
     def _ask(self, request: _Request) -> Future:
         with self._changed:
@@ -174,12 +187,7 @@ class Engine:
     def _take(self) -> list[_Request]:
         """The requests of the next pass: those that fit with the one that has waited longest."""
         first = self._waiting[0]
-        alike = [
-            r
-            for r in self._waiting
-            if (type(r.work), r.adapter, r.settings, r.streamer)
-            == (type(first.work), first.adapter, first.settings, first.streamer)
-        ]
+        alike = [r for r in self._waiting if (type(r.work), r.adapter) == (type(first.work), first.adapter)]
         if isinstance(first.work, DecisionRow):
             taken: list[_Request] = []
             for group in _by_conversation(alike):
@@ -197,7 +205,7 @@ class Engine:
 
     @contextmanager
     def _active(self, adapter: str) -> Iterator[None]:
-        if adapter and adapter not in self._adapters:
+        if adapter and not self.holds(adapter):
             raise UttaError(f"The engine of {self.located.name} holds no adapter {adapter!r}; add it with add_adapter.")
         if self.peft is None:
             yield
@@ -215,7 +223,7 @@ class Engine:
         elif isinstance(work, TextRow):
             self._score(batch)
         else:
-            self._generate(batch)
+            self._write(batch)
 
     def _decide(self, batch: list[_Request]) -> None:
         askers: dict[int, list[_Request]] = {}
@@ -233,29 +241,17 @@ class Engine:
         for request, found in zip(batch, text_rows.log_probabilities(self.base, rows), strict=True):
             request.answer.set_result(found)
 
-    def _generate(self, batch: list[_Request]) -> None:
-        settings = batch[0].settings
-        assert settings is not None
-        prompts = [list(r.work) for r in batch]  # type: ignore[arg-type]
-        inputs = self.tokenizer.pad({"input_ids": prompts}, padding_side="left", return_tensors="pt").to(self.device)
-        if settings.seed is not None:
-            torch.manual_seed(settings.seed)
-        sampling: dict[str, Any] = {"do_sample": False}
-        if settings.temperature > 0:
-            sampling = {"do_sample": True, "temperature": settings.temperature, "top_p": settings.top_p}
-        outputs = self.base.generate(
-            **inputs, max_new_tokens=settings.max_tokens, streamer=batch[0].streamer, use_cache=True, **sampling
-        )
-        for request, prompt, output in zip(batch, prompts, outputs, strict=True):
-            new = output[inputs["input_ids"].shape[1] :].tolist()
-            ends = [i for i, token in enumerate(new) if token in self._ends]
-            written = new[: ends[0]] if ends else new
-            text = self.tokenizer.decode(written, skip_special_tokens=True)
-            request.answer.set_result(Text(text, "stop" if ends else "length", len(prompt), len(written)))
+    def _write(self, batch: list[_Request]) -> None:
+        asked = {id(r.work): r for r in batch}
+        drafts = [r.work for r in batch if isinstance(r.work, Draft)]
+        for draft in write(self.base, drafts, self._ends, self._begins):
+            text = self.tokenizer.decode(draft.written, skip_special_tokens=True)
+            asked[id(draft)].answer.set_result(Text(text, draft.finish, len(draft.prompt), len(draft.written)))
 
 
 def _length(request: _Request) -> int:
-    return len(request.work.ids) if isinstance(request.work, TextRow) else len(request.work)  # type: ignore[arg-type]
+    assert not isinstance(request.work, DecisionRow)
+    return len(request.work.prompt if isinstance(request.work, Draft) else request.work.ids)
 
 
 def _by_conversation(requests: list[_Request]) -> list[list[_Request]]:

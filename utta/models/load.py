@@ -55,7 +55,7 @@ def load(name: str, adapter: Path | None = None, cache: bool = True) -> Model:
     running = engine(name)
     active = running.add_adapter(adapter) if adapter else ""
     decisions = LocalDecisions(running, active, cache)
-    return Model(name, decisions, dspy.LM(decisions.model, engine=TextEngine(running, active), cache=cache), local=True)
+    return Model(name, decisions, dspy.LM(decisions.model, engine=TextEngine(running), cache=cache), local=True)
 
 
 def is_api(name: str) -> bool:

@@ -1,5 +1,6 @@
 """A DSPy language-model engine over the local engine: text, whole or streamed, for the programs that write."""
 
+import json
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
@@ -17,26 +18,27 @@ from dspy.lm15 import (
     Usage,
 )
 
-from utta.models.engine import Engine, Text, TextSettings
+from utta.models.engine import Engine, Text
 from utta.models.text_rows import conversation_row, turns
+from utta.models.writing import TextSettings
 
 
 class TextEngine:
-    """Answers `dspy.LM` requests; batching, adapters and weights are the local engine's."""
+    """Answers `dspy.LM` requests; batching, adapters and weights are the local engine's. The adapter is the one that the
+    request's model names, so that an LM and its copies with other adapters share one engine."""
 
-    supports_response_schema = False
-    supported_params = ("temperature", "max_tokens", "top_p", "stop", "seed")
+    supports_response_schema = True
+    supported_params = ("temperature", "max_tokens", "top_p", "stop", "seed", "response_format")
 
-    def __init__(self, engine: Engine, adapter: str = ""):
+    def __init__(self, engine: Engine):
         self.engine = engine
-        self.adapter = adapter
 
     def __deepcopy__(self, memo: object) -> "TextEngine":
         return self
 
     def complete(self, request: Request) -> Response:
         """One answer to one request."""
-        done = self.engine.generate(self.prompt(request), settings(request), self.adapter)
+        done = self.engine.generate(self.prompt(request), settings(request), adapter_of(request.model))
         text, stopped = cut(done.text, request.config.stop)
         return Response(
             id=uuid.uuid4().hex,
@@ -51,7 +53,7 @@ class TextEngine:
         yield StreamStartEvent(id=uuid.uuid4().hex, model=request.model)
         stops = request.config.stop
         read, sent, end = "", 0, StreamEndEvent(finish_reason="stop")
-        for piece in self.engine.stream(self.prompt(request), settings(request), self.adapter):
+        for piece in self.engine.stream(self.prompt(request), settings(request), adapter_of(request.model)):
             if isinstance(piece, Text):
                 read, held, end = piece.text, 0, _end(piece)
             else:
@@ -71,8 +73,7 @@ class TextEngine:
         """For each assistant message of a chat the log-probabilities of its tokens, the end of the turn included, if the
         model of that name (an LM's `model`, with its adapter) had written it there."""
         row = conversation_row(self.engine.renderer, messages)
-        adapter = model.rpartition("@")[2] if "@" in model else ""
-        coming = iter(self.engine.log_probabilities(row, adapter) if row.ids else ())
+        coming = iter(self.engine.log_probabilities(row, adapter_of(model)) if row.ids else ())
         return [list(islice(coming, end - start)) for start, end in turns(row)]
 
     def close(self) -> None:
@@ -86,10 +87,23 @@ class TextEngine:
         return self.engine.renderer.chat(system + turns, add_generation_prompt=True)
 
 
+def adapter_of(model: str) -> str:
+    """The fingerprint of the adapter in a model's name (`Located.with_adapter`), empty where there is none."""
+    _, at, adapter = model.rpartition("@")
+    return adapter if at else ""
+
+
 def settings(request: Request) -> TextSettings:
     """The request's sampling settings, with the engine's defaults for what it leaves open."""
     asked = {name: getattr(request.config, name) for name in ("max_tokens", "temperature", "top_p", "seed")}
-    return TextSettings(**{k: v for k, v in asked.items() if v is not None})
+    return TextSettings(
+        **{k: v for k, v in asked.items() if v is not None}, schema=_schema(request.config.response_format)
+    )
+
+
+def _schema(response_format: Mapping[str, Any] | None) -> str | None:
+    """The JSON schema that a request asks for; one that asks for JSON alone gets an object."""
+    return json.dumps(response_format.get("schema", {"type": "object"})) if response_format else None
 
 
 def cut(text: str, stops: tuple[str, ...]) -> tuple[str, bool]:

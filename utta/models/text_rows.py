@@ -24,8 +24,9 @@ class TextRow:
     learned: tuple[bool, ...]
 
 
-def conversation_row(renderer: Renderer, messages: Sequence[Mapping[str, str]]) -> TextRow:
-    """The row of a chat. Control tokens in its texts are taken out, as they are at run time.
+def conversation_row(renderer: Renderer, messages: Sequence[Mapping[str, str]], only_last: bool = False) -> TextRow:
+    """The row of a chat. Control tokens in its texts are taken out, as they are at run time. With `only_last` the assistant's
+    earlier messages, such as demonstrations, are a part of the prompt and not learned.
 
     Raises `TooLong` when it is longer than the model reads, `UttaError` when the model's chat template or tokenizer puts
     together what the run-time prompt holds apart.
@@ -34,7 +35,7 @@ def conversation_row(renderer: Renderer, messages: Sequence[Mapping[str, str]]) 
     ids: list[int] = []
     learned: list[bool] = []
     for place, message in enumerate(clean):
-        if message["role"] != "assistant":
+        if message["role"] != "assistant" or (only_last and place < len(clean) - 1):
             continue
         prompt = _tokens(renderer, clean[:place], add_generation_prompt=True)
         answered = _tokens(renderer, clean[: place + 1])

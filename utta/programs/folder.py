@@ -20,13 +20,15 @@ import utta
 from signatures.rubric import Rubric, RubricError
 from utta.core.errors import UttaError
 from utta.core.files import read_json, write_json, write_text
-from utta.models.catalogue import DEFAULT
+from utta.models.catalogue import DEFAULT, locate, tokenizer_hash
 from utta.models.load import Model, load
+from utta.programs.coach import ResponseCoach
 from utta.programs.evaluator import TeachingEvaluator
 from utta.programs.student import StudentSimulator
 from utta.programs.tutor import Tutor
 
-WRITERS = {kind.name: kind for kind in (StudentSimulator, Tutor)}  # programs that need no rubric
+# Programs that write, which need no rubric.
+WRITERS: dict[str, Any] = {each.name: each for each in (StudentSimulator, Tutor, ResponseCoach)}
 UNOPTIMISED = (TeachingEvaluator.name, *WRITERS)
 HERE = "."  # as the model's name: the program's folder holds the model too
 
@@ -37,7 +39,7 @@ class Program:
     part of the criteria. `folder` is None for an unoptimised program."""
 
     name: str
-    module: Any  # a TeachingEvaluator or one of WRITERS
+    module: Any  # a TeachingEvaluator or one of the writers
     model_name: str
     whole: Rubric | None = None
     folder: Path | None = None
@@ -71,7 +73,14 @@ class Program:
         return self.module(**inputs)
 
     def load_model(self, cache: bool = True) -> Model:
-        """Load the program's model and let the program answer with it."""
+        """Load the program's model and let the program answer with it; `UttaError` where the model reads text in another way
+        than when the program was tuned."""
+        kept = self.manifest.get("tokenizer")
+        if kept and kept != (found := tokenizer_hash(locate(self.model_name).folder)):
+            raise UttaError(
+                f"{self.folder} was tuned with another tokenizer or chat template of {self.model_name} ({kept}, and here is "
+                f"{found}); put that one back, or make the program anew."
+            )
         model = load(self.model_name, self.adapter, cache)
         self.module.use(model)
         return model
@@ -130,7 +139,13 @@ def program_name(name_or_folder: str) -> str:
 def _made_again(folder: Path, manifest: dict[str, Any]) -> tuple[Any, Rubric | None]:
     """The program's module as it was before it was tuned, and its rubric if it has one."""
     if manifest["program"] in WRITERS:
-        return WRITERS[manifest["program"]](), None
+        module = WRITERS[manifest["program"]]()
+        form = type(module.adapter).__name__
+        if manifest.get("output_adapter", form) != form:
+            raise UttaError(
+                f"{folder} was tuned to answer as {manifest['output_adapter']}, and is asked as {form}; tune it anew."
+            )
+        return module, None
     whole = _kept_rubric(folder, manifest)
     return TeachingEvaluator(whole.only(manifest["rubric"]["criteria"])), whole
 

@@ -1,4 +1,4 @@
-"""What a program is shown of a review: never who wrote the response, and never what the experts said of it."""
+"""What a program is shown of a review: never who wrote the response, and what the experts said of it only to the coach."""
 
 from collections.abc import Sequence
 
@@ -15,6 +15,11 @@ def judge_inputs(review: Review) -> dict[str, str]:
         "conversation": conversation_text(review.conversation),
         "teacher_response": review.response,
     }
+
+
+def coach_inputs(review: Review) -> dict[str, str]:
+    """The coach's inputs: the judge's, and the levels that the experts gave."""
+    return judge_inputs(review) | {"judgement": "; ".join(f"{name}: {label}" for name, label in review.levels.items())}
 
 
 def conversation_text(turns: Sequence[Turn]) -> str:

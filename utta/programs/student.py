@@ -17,7 +17,7 @@ import dspy
 
 from signatures.student import Student
 from utta.models.load import Model
-from utta.programs.coach import PlainText
+from utta.programs.adapters import PlainText
 from utta.records.dialogue import Dialogue
 from utta.records.record import Turn
 
@@ -48,6 +48,7 @@ class StudentSimulator(dspy.Module):
     """The next turn of a simulated student (`student_turn`)."""
 
     name = "student"
+    adapter = StudentChat()
 
     def __init__(self, instructions: str | None = None):
         super().__init__()
@@ -62,14 +63,14 @@ class StudentSimulator(dspy.Module):
 
     def forward(self, conversation: Messages, **known: str) -> dspy.Prediction:
         """`conversation` ends with the teacher; what is not known of the student may be left out."""
-        with dspy.context(adapter=StudentChat()):
+        with dspy.context(adapter=self.adapter):
             return self.play(conversation=conversation, **{name: known.get(name) or "" for name in KNOWN})
 
     def messages(self, dialogue: Dialogue) -> Messages:
         """A dialogue as the chat that a model would have been given, up to the student's last turn, which ends it; only the
         system message where the student says nothing."""
         inputs = student_inputs(dialogue) | {"conversation": chat(dialogue.dialogue_turns)}
-        written = StudentChat().format(self.play.signature, self.play.demos, inputs)
+        written = self.adapter.format(self.play.signature, self.play.demos, inputs)
         while written[-1]["role"] == "user":
             written.pop()
         return written

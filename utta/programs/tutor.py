@@ -27,6 +27,7 @@ class Tutor(dspy.Module):
     """One answer to a student: `teacher_response`, `techniques_used` and `rationale`."""
 
     name = "tutor"
+    adapter = BoundedJSON()
 
     def __init__(self, temperature: float = 0.0, max_tokens: int = 256, top_p: float = 1.0):
         super().__init__()
@@ -44,7 +45,7 @@ class Tutor(dspy.Module):
         return engine.engine.cancel if isinstance(engine, TextEngine) else None
 
     def forward(self, student_question: str, grade_level: str = "", subject: str = "", context: str = "") -> Any:
-        with dspy.context(adapter=BoundedJSON()):
+        with dspy.context(adapter=self.adapter):
             return self.answer(
                 grade_level=grade_level, subject=subject, context=context, student_question=student_question
             )

@@ -18,7 +18,8 @@ from utta.reports.layout import heading, note, pairs, ruled_table
 from utta.reports.numbers import MISSING, counted, number
 from utta.reports.text import text
 
-TABLED = ("kind", "schema_version", "history", "candidates", "calibration", "teacher")
+SCORED = ("before", "after", "gain")
+TABLED = ("kind", "schema_version", "history", "candidates", "calibration", "teacher", "strategies", *SCORED)
 HASH_SHOWN = 12
 
 
@@ -30,6 +31,8 @@ def render_program(manifest: dict[str, Any], console: Console, folder: Path) -> 
     _teacher(manifest.get("teacher"), console)
     _epochs(_rows(manifest.get("history")), console)
     _candidates(_rows(manifest.get("candidates")), console)
+    _strategies(_rows(manifest.get("strategies")), console)
+    _scores(manifest, console)
     _calibration(manifest.get("calibration"), console)
 
 
@@ -107,6 +110,9 @@ def _epochs(history: list[dict[str, Any]], console: Console) -> None:
     """Epochs, the one with the highest figure marked; what chooses is macro-F1 with level weights where it is there."""
     if not history:
         return
+    if not any("macro_f1" in row for row in history):
+        _losses(history, console)
+        return
     weighted = all("macro_f1_weighted" in row for row in history)
     chooser = "macro_f1_weighted" if weighted else "macro_f1"
     known = [value for row in history if isinstance(value := row.get(chooser), int | float)]
@@ -119,6 +125,47 @@ def _epochs(history: list[dict[str, Any]], console: Console) -> None:
         rows.append([_brief(row.get("epoch")), *figures, "best" if position == best else ""])
     heading(console, "Agreement with the experts on validation data, by epoch")
     _table(console, headers, rows)
+
+
+def _losses(history: list[dict[str, Any]], console: Console) -> None:
+    """Epochs of a program that writes, the one with the least loss marked."""
+    known = [value for row in history if isinstance(value := row.get("loss"), int | float)]
+    best = known.index(min(known)) if len(known) == len(history) else None
+    rows = [
+        [_brief(r.get("epoch")), _figure(r.get("loss")), "best" if i == best else ""] for i, r in enumerate(history)
+    ]
+    heading(console, "Loss on validation rows (nats per token), by epoch")
+    _table(console, ["Epoch", "Loss", ""], rows)
+
+
+def _strategies(strategies: list[dict[str, Any]], console: Console) -> None:
+    if not strategies:
+        return
+    heading(console, "Steps tried: mean score on validation data, in percent")
+    _table(console, ["Steps", "Score"], [[_brief(row.get("strategy")), _brief(row.get("score"))] for row in strategies])
+
+
+def _scores(manifest: dict[str, Any], console: Console) -> None:
+    """What the objective says of a program that writes, before and after it was tuned."""
+    found = {name: manifest[name] for name in SCORED if isinstance(manifest.get(name), dict)}
+    if not found:
+        return
+    objective = manifest.get("objective")
+    heading(
+        console,
+        f"Mean score on validation data: {_brief(objective.get('name') if isinstance(objective, dict) else None)}",
+    )
+    rows = [
+        [
+            name,
+            _brief(each.get("n")),
+            *(_figure(each.get(end)) for end in ("mean", "low", "high")),
+            _brief(each.get("errors")),
+        ]
+        for name, each in found.items()
+    ]
+    _table(console, ["", "n", "mean", "from", "to", "failed"], rows)
+    note(console, "95% intervals by problem. How good the program is, data says that chose nothing of it.")
 
 
 def _candidates(candidates: list[dict[str, Any]], console: Console) -> None:

@@ -1,0 +1,161 @@
+"""`utta optimize --optimizer bootstrap-finetune` from the command line, on the coach."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import dspy
+import pytest
+from click.testing import CliRunner
+
+from tests.evaluate.conftest import own_home  # noqa: F401 — a fixture
+from tests.evaluate.scripted import ROOT, SAMPLES, grid, put_down, sentence
+from tests.optimize.conftest import writing as writing  # a fixture
+from utta.cli.main import cli
+from utta.core.errors import UttaError
+from utta.core.files import read_json
+from utta.models.text import adapter_of
+from utta.programs.folder import open_program
+from utta.records.read import read_reviews, write_records
+
+ADVISE = """
+import json, sys
+from utta.programs.folder import open_program
+from utta.programs.inputs import coach_inputs
+from utta.records.read import read_reviews
+
+program = open_program(sys.argv[1])
+lm = program.load_model().lm.copy(max_tokens=12)
+program.module.set_lm(lm)
+told = program(**coach_inputs(read_reviews(sys.argv[2]).reviews[0]))
+print(json.dumps([lm.model, told.rationale, told.improved_response]))
+"""
+
+
+@pytest.fixture
+def command(tmp_path, writing, monkeypatch):
+    """Run `utta optimize coach` on a tiny model; options come after, named again they win."""
+    from utta.models import load
+
+    experts = {"rationale": "It asks.", "improved_response": "What do you see?"}
+    for name, reviews in {"train": grid(["ants", "bees"], 2), "val": grid(["cats", "dogs"], 1)}.items():
+        _, rubric = put_down(tmp_path, [review.model_copy(update=experts) for review in reviews], f"{name}.jsonl")
+    make = load.dspy.LM
+    monkeypatch.setattr(load.dspy, "LM", lambda *args, **told: make(*args, **told, max_tokens=60, stop=["e"]))
+
+    def run(*more):
+        arguments = [
+            "optimize",
+            "coach",
+            "--optimizer",
+            "bootstrap-finetune",
+            "--model",
+            writing,
+            "--out",
+            tmp_path / "coach",
+        ]
+        arguments += ["--train", tmp_path / "train.jsonl", "--val", tmp_path / "val.jsonl", "--rubric", rubric]
+        arguments += ["--threshold", "0", "--samples", "2", "--epochs", "1", "--rank", "4", *more]
+        return CliRunner().invoke(cli, [str(each) for each in arguments], prog_name="utta")
+
+    return run
+
+
+def rows_of(path):
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def test_a_coach_is_tuned_shown_and_opened_again(command, tmp_path):
+    done = command()
+    assert done.exit_code == 0, done.output
+    assert (
+        "Loss on validation rows" in done.stdout and "words shared with the experts' improved_response" in done.stdout
+    )
+    out = tmp_path / "coach"
+    manifest = read_json(out / "manifest.json")
+    assert manifest["program"] == "coach" and manifest["output_adapter"] == "PlainText" and manifest["adapter"]
+    assert [manifest[name]["n"] for name in ("before", "after", "gain")] == [2, 2, 2]
+    assert manifest["rows"]["learned"] <= len(rows_of(out / "rows.jsonl")) and not (out / "training").exists()
+    again = command("--json")
+    assert json.loads(again.stdout) == manifest
+
+    program = open_program(str(out))
+    program.load_model()
+    assert {adapter_of(p.lm.model) for p in program.module.predictors()} == {manifest["adapter"]}
+    for changed, said in (
+        ({"output_adapter": "ChatAdapter"}, "was tuned to answer as ChatAdapter, and is asked as PlainText;"),
+        ({"tokenizer": "0" * 12}, "was tuned with another tokenizer or chat template"),
+    ):
+        (out / "manifest.json").write_text(json.dumps(manifest | changed), encoding="utf-8")
+        with pytest.raises(UttaError, match=said):
+            open_program(str(out)).load_model()
+
+
+def test_rows_that_were_edited_are_learned_from(command, tmp_path):
+    chat = [{"role": "user", "content": "Hello"}, {"role": "assistant", "content": "What do you see?"}]
+    rows = tmp_path / "mine.jsonl"
+    rows.write_text("".join(json.dumps({"messages": chat, "score": s}) + "\n" for s in (0.9, 0.1)), encoding="utf-8")
+    done = command("--rows", rows, "--threshold", "0.5", "--json")
+    assert done.exit_code == 0, done.output
+    manifest = json.loads(done.stdout)
+    assert manifest["rows"]["learned"] == 1
+    assert not (tmp_path / "coach" / "rows.jsonl").exists()
+
+
+def test_faults_are_one_sentence(command, tmp_path):
+    for arguments, said in (
+        (("--threshold", "1"), "Nothing of what the program wrote is good enough to learn from"),
+        (("--rows", tmp_path / "none.jsonl"), "none.jsonl cannot be used"),
+        (("--judge", "coach"), "coach is a coach, which judges nothing; give an evaluator instead."),
+        (("--val", tmp_path / "train.jsonl"), "2 problems stand in both"),
+        (("--optimizer", "better-together", "--rows", tmp_path / "train.jsonl"), "better-together writes its own."),
+    ):
+        done = command("--out", tmp_path / f"out-{len(said)}", *arguments)
+        assert done.exit_code == 1 and said in sentence(done.stderr), done.output
+    done = CliRunner().invoke(
+        cli, ["optimize", "evaluator", "--optimizer", "better-together", "--train", "a", "--val", "b", "--out", "c"]
+    )
+    assert done.exit_code == 1 and "a judge's weights are trained by 'utta distill'" in done.stderr
+
+
+def test_the_embedded_model_is_tuned_and_writes_the_same_in_a_fresh_process(embedded, own_home, tmp_path, monkeypatch):  # noqa: F811
+    from utta.models import load
+    from utta.programs.inputs import coach_inputs
+
+    own_home.mkdir(exist_ok=True)
+    (own_home / "models").symlink_to(Path(embedded.folder).parent)
+    reviews = read_reviews(SAMPLES).reviews
+    for name, part in (("train", reviews[:1]), ("val", reviews[4:5])):
+        write_records(tmp_path / f"{name}.jsonl", part)
+    chats = [
+        {
+            "messages": [
+                {"role": "user", "content": f"How is {n}?"},
+                {"role": "assistant", "content": "Ask what it shows."},
+            ]
+        }
+        for n in range(4)
+    ]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(chat) + "\n" for chat in chats), encoding="utf-8")
+    make = dspy.LM
+    with monkeypatch.context() as patch:
+        patch.setattr(load.dspy, "LM", lambda *args, **told: make(*args, **told, max_tokens=12))
+        arguments = ["optimize", "coach", "--optimizer", "bootstrap-finetune", "--rows", tmp_path / "rows.jsonl"]
+        arguments += ["--train", tmp_path / "train.jsonl", "--val", tmp_path / "val.jsonl", "--out", tmp_path / "coach"]
+        arguments += ["--epochs", "1", "--rank", "8", "--json"]
+        done = CliRunner().invoke(cli, [str(each) for each in arguments])
+    assert done.exit_code == 0, done.output
+    manifest = json.loads(done.stdout)
+    assert manifest["base_fingerprint"] == embedded.fingerprint and 0 <= manifest["after"]["mean"] <= 1
+
+    program = open_program(str(tmp_path / "coach"))
+    program.module.set_lm(program.load_model().lm.copy(max_tokens=12))
+    here = program(**coach_inputs(reviews[4]))
+    there = subprocess.run(
+        [sys.executable, "-c", ADVISE, str(tmp_path / "coach"), str(tmp_path / "val.jsonl")],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    model, rationale, improved = json.loads(there.stdout.splitlines()[-1])
+    assert model.endswith(f"@{manifest['adapter']}")
+    assert (rationale, improved) == (here.rationale, here.improved_response) and rationale

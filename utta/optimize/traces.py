@@ -1,0 +1,203 @@
+"""What a program wrote and how good it was: the rows that a fine-tuning learns from.
+
+A program is run over examples and an objective scores what it wrote; each call of its model that led to a good answer is a
+row: the prompt that the tuned program will be asked with, and the answer. The rows are a file of JSON lines, all of them with
+their scores, to be looked at, edited and used again. DSPy's own bootstrapping passes a score of 0.1, sends an example again
+that takes long, and ends at the first answer that cannot be parsed; so it is not used here.
+"""
+
+import json
+import logging
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager, redirect_stdout
+from contextvars import copy_context
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import dspy
+from dspy.utils.exceptions import AdapterParseError, LMError
+
+from utta.core.errors import UttaError, shorten
+from utta.core.files import write_lines
+from utta.core.progress import progress
+from utta.models.text import TextEngine
+from utta.programs.evaluator import THREADS
+
+Message = dict[str, str]
+Metric = Callable[[Any, Any], float]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A call of a model to learn from: the prompt's messages, and the assistant's as the last. `score` is the whole answer's,
+    None where nothing scored it."""
+
+    messages: list[Message]
+    record_id: str = ""
+    predictor: str = ""
+    score: float | None = None
+
+
+@dataclass
+class Attempt:
+    """One run of a program on an example: what it wrote, its score, and the calls that led to it; or why there is nothing."""
+
+    example: Any
+    prediction: Any = None
+    score: float | None = None
+    trace: list[tuple[Any, dict[str, Any], Any]] = field(default_factory=list)
+    error: str = ""
+
+
+def attempt(program: Any, examples: Sequence[Any], metric: Metric | None, title: str) -> list[Attempt]:
+    """Run the program on each example, in order, with DSPy's settings of the caller; `UttaError` where all of them fail.
+
+    A model that refuses a prompt or an answer that cannot be parsed is that example's error; the metric's errors are raised.
+    """
+
+    def one(example: Any) -> Attempt:
+        # `rows` looks the prompts up in the models' histories.
+        with dspy.context(trace=[], disable_history=False, max_history_size=10**9):
+            try:
+                prediction = program(**example.inputs())
+            except (AdapterParseError, LMError, UttaError) as error:
+                return Attempt(example, error=shorten(error.__cause__ or error, 300))
+            trace = list(dspy.settings.trace)
+        return Attempt(example, prediction, metric and float(metric(example, prediction)), trace)
+
+    pool = ThreadPoolExecutor(THREADS)
+    try:
+        waiting = [pool.submit(copy_context().run, one, example) for example in examples]
+        with quiet(), progress(title, len(examples)) as advance:
+            for _ in as_completed(waiting):
+                advance()
+        done = [future.result() for future in waiting]
+    except BaseException:
+        for predictor in program.predictors():
+            if isinstance(engine := getattr(predictor.lm, "engine", None), TextEngine):
+                engine.engine.cancel()  # nobody waits for the answers any more
+        raise
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+    if done and all(each.error for each in done):
+        raise UttaError(f"The program failed on all of {len(done)} examples; the first: {done[0].error}")
+    return done
+
+
+def rows(attempts: Sequence[Attempt], writer: Any, learner: Any) -> list[Row]:
+    """The rows of the calls that `writer` made, with the prompts that `learner` will be asked with; an answer that was cut off
+    at its last token makes no row. Raises `UttaError` where the writer is asked in another form than its `adapter`'s."""
+    names = {id(predictor): name for name, predictor in writer.named_predictors()}
+    learners = dict(learner.named_predictors())
+    ends = _ends(writer)
+    found = []
+    for each in attempts:
+        for predictor, inputs, outputs in each.trace:
+            name = names[id(predictor)]
+            end = ends.get(_key(_chat(writer, predictor, inputs, outputs)[:-1]))
+            if end is None:
+                raise UttaError(
+                    f"The program's {name} asks its model in another form than {type(adapter(writer)).__name__}'s; give the "
+                    "module the DSPy adapter that it writes with as its attribute `adapter`."
+                )
+            messages = _chat(learner, learners[name], inputs, outputs)
+            if end != "length" and messages[-1]["content"].strip():
+                found.append(Row(messages, str(each.example.get("record_id", "")), name, each.score))
+    return found
+
+
+def adapter(program: Any) -> Any:
+    """The DSPy adapter that a program writes with: its own, that of DSPy's settings, or DSPy's first choice."""
+    return getattr(program, "adapter", None) or dspy.settings.adapter or dspy.ChatAdapter()
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """DSPy without its log, and what it prints on standard error: what matters of it is shown or raised here."""
+    log = logging.getLogger("dspy")
+    before = log.level
+    log.setLevel(logging.CRITICAL)
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        log.setLevel(before)
+
+
+@contextmanager
+def sampled(program: Any, number: int) -> Iterator[Any]:
+    """The program with its models set to draw at random, another draw for each `number`; number 0 is the program as it is.
+
+    The copies' histories are empty, so that `rows` tells the draws apart."""
+    predictors = program.predictors()
+    before = [predictor.lm for predictor in predictors]
+    more = {"temperature": 1.0, "seed": number} if number else {}
+    copies = {id(lm): lm.copy(**more) for lm in before}
+    for predictor, lm in zip(predictors, before, strict=True):
+        predictor.lm = copies[id(lm)]
+    try:
+        yield program
+    finally:
+        for predictor, lm in zip(predictors, before, strict=True):
+            predictor.lm = lm
+
+
+def passing(found: Sequence[Row], threshold: float) -> list[Row]:
+    """The rows whose score is at least the threshold or that have none, each prompt with the same answer once."""
+    kept = (row for row in found if row.score is None or row.score >= threshold)
+    return list({_key(row.messages): row for row in kept}.values())
+
+
+def write_rows(path: Path, found: Sequence[Row]) -> None:
+    """Write rows as JSON lines; the key `messages` is what other trainers read."""
+    write_lines(path, [asdict(row) for row in found])
+
+
+def read_rows(path: Path) -> list[Row]:
+    """The rows of a file, whoever wrote it; `UttaError` names the first line that is none."""
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UttaError(
+            f"The rows in {path} cannot be read ({error}); give a file that 'utta optimize' wrote."
+        ) from None
+    found = [_row(line, f"{path}:{number}") for number, line in enumerate(lines, 1) if line.strip()]
+    if not found:
+        raise UttaError(f"There is no row in {path}; give a file that 'utta optimize' wrote.")
+    return found
+
+
+def _row(line: str, place: str) -> Row:
+    try:
+        told = json.loads(line)
+        messages = [{"role": m["role"], "content": m["content"]} for m in told["messages"]]
+        score = told.get("score")
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise UttaError(
+            f"{place}: a row is an object with a list of messages, not {shorten(line)!r}; mend it."
+        ) from None
+    texts = all(isinstance(value, str) for message in messages for value in message.values())
+    if not texts or not messages or messages[-1]["role"] != "assistant" or not messages[-1]["content"].strip():
+        raise UttaError(f"{place}: a row ends with what the assistant wrote, and {shorten(line)!r} does not; mend it.")
+    if not isinstance(score, int | float | None):
+        raise UttaError(f"{place}: the score {score!r} is no number; mend it, or leave it out.")
+    return Row(messages, str(told.get("record_id", "")), str(told.get("predictor", "")), score)
+
+
+def _chat(program: Any, predictor: Any, inputs: Mapping[str, Any], outputs: Any) -> list[Message]:
+    """A call of a predictor as its adapter writes it, with the answer as the last message."""
+    made = adapter(program).format_finetune_data(predictor.signature, predictor.demos, dict(inputs), outputs)
+    return list(made["messages"])
+
+
+def _ends(program: Any) -> dict[str, str]:
+    """Why the answer to each prompt that the program's models were asked ended, as far as their histories go back."""
+    models = {id(predictor.lm): predictor.lm for predictor in program.predictors()}.values()
+    return {_key(asked["messages"]): asked["response"].finish_reason for lm in models for asked in lm.history}
+
+
+def _key(messages: Sequence[Message]) -> str:
+    return json.dumps([[m["role"], m["content"]] for m in messages])
