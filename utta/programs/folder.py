@@ -59,10 +59,13 @@ class Program:
     @property
     def state(self) -> dict[str, Any]:
         """What tells two states of one program apart: a judge's level weights, and a hash of its demonstrations if it has
-        any; for any other program a hash of what each of its predictors is told."""
+        any; for any other program a hash of what each of its predictors is told, and of its settings."""
         states = state_of(self.module)
         if not isinstance(self.module, TeachingEvaluator):
-            return {name: _hash([told["signature"], told["demos"]]) for name, told in states.items()}
+            return {
+                name: _hash([told["signature"], told["demos"]] if "signature" in told else told)
+                for name, told in states.items()
+            }
         judge = states["judge"]
         return judge.get("fields", {}) | ({"demos": _hash(judge["demos"])} if judge["demos"] else {})
 

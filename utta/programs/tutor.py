@@ -38,6 +38,14 @@ class Tutor(dspy.Module):
         self.answer.lm = model.lm
         return self
 
+    def dump_state(self, *args: Any, **told: Any) -> dict[str, Any]:
+        """DSPy's state, and how the tutor writes, which DSPy leaves out."""
+        return super().dump_state(*args, **told) | {"settings": dict(self.answer.config)}
+
+    def load_state(self, state: dict[str, Any], **told: Any) -> None:
+        super().load_state(state, **told)
+        self.answer.config = dict(state["settings"])
+
     @property
     def cancel(self) -> Callable[[], None] | None:
         """What drops the requests under way, where the model is local."""
