@@ -44,7 +44,7 @@ def test_other_faults_of_a_request(asked, tmp_path):
 
     refused("has no criterion 'warmth'; it has clarity, tone", criteria=("warmth",))
     refused("The model 'no/model' is not on this machine; fetch it with 'utta models pull no/model'", model="no/model")
-    refused("is no program: give evaluator or", program=str(tmp_path))
+    refused("is no program: give evaluator, student, tutor, coach, or", program=str(tmp_path))
     unlabelled, _ = put_down(tmp_path, [make_review(1, "eels", None, None)], "unlabelled.jsonl")
     refused(r"No review in .*unlabelled\.jsonl has a label of the rubric small", train=unlabelled)
     refused(r"No review in .*unlabelled\.jsonl has a label on the program's criteria", validation=unlabelled)

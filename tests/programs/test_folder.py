@@ -62,7 +62,7 @@ def test_the_manifest_says_what_was_made_and_comes_last(made):
     assert (manifest["model"], manifest["seed"]) == (DEFAULT, 3)
     assert {"utta", "dspy", "torch", "transformers"} <= set(manifest["versions"])
     (made / "manifest.json").unlink()
-    with pytest.raises(UttaError, match=r"is no program: give evaluator or student or coach, or a folder .*\.$"):
+    with pytest.raises(UttaError, match=r"is no program: give evaluator, student, tutor, coach, or a folder .*\.$"):
         open_program(str(made))
 
 

@@ -1,5 +1,6 @@
-"""`utta evaluate`: hold a judge against the experts, or a simulated student against the real ones."""
+"""`utta evaluate`: hold a judge against the experts, a simulated student against real ones, a tutor against teachers."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,13 @@ from utta.cli import options
 @click.option(
     "--gate", "gates", multiple=True, metavar="CONDITION", help="Exit with 100 unless it holds: 'macro_f1 >= 0.5'."
 )
-@click.option("--limit", type=options.Count, metavar="N", help="For a student: only the first N dialogues.")
+@click.option("--limit", type=options.Count, metavar="N",
+              help="For a student or tutor: only the first N dialogues or conversations.")  # fmt: skip
+@click.option(
+    "--judge", metavar="PROGRAM", help="For a tutor: the program that judges the replies, blind to who wrote them."
+)
+@click.option("--pressing", type=options.File, metavar="FILE",
+              help="For a tutor: students who press for the answer; by default those that ship.")  # fmt: skip
 @click.option("--edge-cases", type=options.Count, metavar="N",
               help="Also judge what should not fool it, made of N replies: empty ones, instructions to the judge.")  # fmt: skip
 @click.option(
@@ -44,6 +51,8 @@ def evaluate(
     against: Path | None,
     gates: tuple[str, ...],
     limit: int | None,
+    judge: str | None,
+    pressing: Path | None,
     edge_cases: int | None,
     learning_curve: bool,
     seed: int,
@@ -52,15 +61,16 @@ def evaluate(
     as_json: bool,
 ) -> None:
     """Hold PROGRAM against people: a judge against the experts' labels on reviews, a simulated student against what the
-    real students of dialogues said.
+    real students of dialogues said, a tutor against those who answered the same students.
 
-    PROGRAM is the folder of an optimised or distilled program, or 'evaluator' or 'student' for the plain one.
+    PROGRAM is the folder of an optimised or distilled program, or 'evaluator', 'student' or 'tutor' for the plain one.
 
     \b
     Example:
       utta evaluate evaluator --data data/samples/reviews.jsonl --out runs/base
       utta evaluate evaluator --data data/samples/reviews.jsonl --out runs/base --edge-cases 4
       utta evaluate student --data data/samples/dialogues.jsonl --out runs/student --limit 4
+      utta evaluate tutor --data data/samples/reviews.jsonl --judge evaluator --out runs/tutor --limit 8
     """
     import json
 
@@ -68,13 +78,19 @@ def evaluate(
     from utta.evaluate.run import evaluate as run
     from utta.programs.folder import program_name
 
-    if program_name(program) == "student":
-        judges = {"--rubric": rubric, "--criteria": criteria, "--baseline-train": baseline_train,
-                  "--edge-cases": edge_cases, "--learning-curve": learning_curve, "--dry-run": dry_run}  # fmt: skip
-        _student(judges, as_json, program, data, out, model, against, gates, limit, seed, not no_cache)
+    name = program_name(program)
+    if name in ("student", "tutor"):
+        _refuse(name, {"--rubric": rubric, "--criteria": criteria, "--baseline-train": baseline_train,
+                       "--edge-cases": edge_cases, "--learning-curve": learning_curve, "--dry-run": dry_run})  # fmt: skip
+        shared = {"program": program, "data": data, "out": out, "model": model, "against": against, "gates": gates,
+                  "limit": limit, "seed": seed, "cache": not no_cache}  # fmt: skip
+        if name == "student":
+            _refuse(name, {"--judge": judge, "--pressing": pressing})
+            _student(as_json, shared)
+        else:
+            _tutor(as_json, shared, judge, pressing)
         return
-    if limit:
-        raise click.UsageError("--limit is for a student; a judge judges the whole file.")
+    _refuse("judge", {"--limit": limit, "--judge": judge, "--pressing": pressing})
     wanted = options.names(criteria)
     asked = Asked(
         program, data, out, model, rubric, wanted, baseline_train, against, gates, seed,
@@ -90,34 +106,42 @@ def evaluate(
             for name, value in planned.items():
                 click.echo(f"{name.replace('_', ' '):22}{'unknown' if value is None else value}")
         return
-    results = run(asked)
-    if as_json:
-        click.echo(json.dumps(results, indent=2))
-    else:
-        from utta.reports.layout import open_console
-        from utta.reports.terminal import render
+    from utta.reports.terminal import render
 
-        render(results, open_console(), out)
-    _stop_at_gate(results)
+    _show(run(asked), render, as_json, out)
 
 
-def _student(judges: dict[str, Any], as_json: bool, *asked: Any) -> None:
-    """Evaluate a program that plays a student; `judges` are the options that only a judge has."""
+def _refuse(program: str, others: dict[str, Any]) -> None:
+    """Refuse options that only other programs have."""
+    if given := [option for option, value in others.items() if value]:
+        raise click.UsageError(f"{given[0]} is not for a {program}; leave it out.")
+
+
+def _student(as_json: bool, asked: dict[str, Any]) -> None:
+    from utta.evaluate.student.run import Asked, evaluate_student
+    from utta.reports.student import render_student
+
+    _show(evaluate_student(Asked(**asked)), render_student, as_json, asked["out"])
+
+
+def _tutor(as_json: bool, asked: dict[str, Any], judge: str | None, pressing: Path | None) -> None:
+    from utta.evaluate.tutor.run import Asked, evaluate_tutor
+    from utta.reports.tutor import render_tutor
+
+    if judge is None:
+        raise click.UsageError("A tutor's replies are judged: name a program that judges with --judge.")
+    _show(evaluate_tutor(Asked(**asked, judge=judge, pressing=pressing)), render_tutor, as_json, asked["out"])
+
+
+def _show(results: dict[str, Any], render: Callable[..., None], as_json: bool, out: Path) -> None:
     import json
 
-    from utta.evaluate.student.run import Asked, evaluate_student
-
-    if given := [option for option, value in judges.items() if value]:
-        raise click.UsageError(f"{given[0]} is for a judge; leave it out for a student.")
-    wanted = Asked(*asked)
-    results = evaluate_student(wanted)
     if as_json:
         click.echo(json.dumps(results, indent=2))
     else:
         from utta.reports.layout import open_console
-        from utta.reports.student import render_student
 
-        render_student(results, open_console(), wanted.out)
+        render(results, open_console(), out)
     _stop_at_gate(results)
 
 

@@ -117,6 +117,10 @@ def _draw(run: Path, other: Path | None, console: "Console", full: bool = False,
             from utta.reports.student import render_student
 
             render_student(content, console, run)
+        elif kind == "tutor_evaluation":
+            from utta.reports.tutor import render_tutor
+
+            render_tutor(content, console, run)
         else:
             render_program(content, console, run)
 

@@ -6,7 +6,7 @@ review that fails is written to `errors.jsonl`, counted, and tried again when th
 
 import json
 from collections import Counter
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import closing
 from functools import partial
@@ -57,7 +57,8 @@ def predict(
     return {"predictions": lines, "errors": errors, "judged": len(todo)}
 
 
-Work = tuple[str, Callable[[], list[dict[str, Any]]]]
+Line = dict[str, Any]
+Work = tuple[str, Callable[[], list[Line]]]
 """A record's id, and what gives the lines that are to be written of it."""
 
 
@@ -83,6 +84,32 @@ def answers(
             pool.shutdown(wait=False, cancel_futures=True)
             if cancel:
                 cancel()
+
+
+def worked_off(
+    work: Mapping[tuple[Any, ...], Work],
+    key: Callable[[Line], tuple[Any, ...]],
+    out: Path,
+    name: str,
+    title: str,
+    cancel: Callable[[], None] | None,
+) -> tuple[list[Line], list[Line]]:
+    """Do what of the work is not in the file yet; `key` tells which piece a line belongs to."""
+    errors: list[Line] = []
+    with JsonLines(out / f"{name}.jsonl") as log, JsonLines(out / "errors.jsonl") as failed:
+        lines = [line for line in log.done if key(line) in work]
+        done = {key(line) for line in lines}
+        todo = [piece for of, piece in work.items() if of not in done]
+        with closing(answers(todo, title, len(done), cancel)) as coming:
+            for new, error in coming:
+                log.append(new)
+                lines += new
+                if error:
+                    errors.append(error)
+                    failed.append([error])
+                if not lines and len(errors) >= min(HOPELESS, len(todo)):
+                    raise UttaError(f"{title} failed everywhere: {errors[0]['error'].removesuffix('.')}.")
+    return lines, errors
 
 
 def read_predictions(run: Path) -> list[Any]:

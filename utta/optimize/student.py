@@ -18,7 +18,8 @@ from utta.core.files import read_json, sha256
 from utta.core.runs import claim
 from utta.evaluate.answers import number
 from utta.evaluate.open import read_dialogues
-from utta.evaluate.student.replies import Line, scores
+from utta.evaluate.predict import Line
+from utta.evaluate.student.replies import scores
 from utta.programs.folder import open_program, save_program
 from utta.programs.student import StudentSimulator
 

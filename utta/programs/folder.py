@@ -25,8 +25,10 @@ from utta.models.load import Model, load
 from utta.programs.coach import ResponseCoach
 from utta.programs.evaluator import TeachingEvaluator
 from utta.programs.student import StudentSimulator
+from utta.programs.tutor import Tutor
 
-WRITERS: dict[str, Any] = {each.name: each for each in (StudentSimulator, ResponseCoach)}
+# Programs that write, which need no rubric.
+WRITERS: dict[str, Any] = {each.name: each for each in (StudentSimulator, Tutor, ResponseCoach)}
 UNOPTIMISED = (TeachingEvaluator.name, *WRITERS)
 HERE = "."  # as the model's name: the program's folder holds the model too
 
@@ -57,10 +59,13 @@ class Program:
     @property
     def state(self) -> dict[str, Any]:
         """What tells two states of one program apart: a judge's level weights, and a hash of its demonstrations if it has
-        any; for any other program a hash of what each of its predictors is told."""
+        any; for any other program a hash of what each of its predictors is told, and of its settings."""
         states = state_of(self.module)
         if not isinstance(self.module, TeachingEvaluator):
-            return {name: _hash([told["signature"], told["demos"]]) for name, told in states.items()}
+            return {
+                name: _hash([told["signature"], told["demos"]] if "signature" in told else told)
+                for name, told in states.items()
+            }
         judge = states["judge"]
         return judge.get("fields", {}) | ({"demos": _hash(judge["demos"])} if judge["demos"] else {})
 
@@ -102,7 +107,7 @@ def open_program(
     folder = Path(name_or_folder)
     if not (folder / "manifest.json").is_file():
         raise UttaError(
-            f"{name_or_folder!r} is no program: give {' or '.join(UNOPTIMISED)}, or a folder that 'utta optimize' or "
+            f"{name_or_folder!r} is no program: give {', '.join(UNOPTIMISED)}, or a folder that 'utta optimize' or "
             "'utta distill' finished."
         )
     manifest = read_json(folder / "manifest.json")

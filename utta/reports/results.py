@@ -292,11 +292,11 @@ def check_results(results: Any, where: str = "The results") -> Results:
         ) from None
 
 
-Kind = Literal["evaluation", "student_evaluation", "program"]
+Kind = Literal["evaluation", "student_evaluation", "tutor_evaluation", "program"]
 
 
 def open_run(folder: Path) -> tuple[Kind, dict[str, Any]]:
-    """What `folder` holds and its content: the `results.json` of a judge's or a student's evaluation, or a program's
+    """What `folder` holds and its content: the `results.json` of an evaluation, or a program's
     `manifest.json`.
 
     Raises `UttaError` when the folder is missing, unfinished, broken or no run at all.
@@ -315,8 +315,8 @@ def open_run(folder: Path) -> tuple[Kind, dict[str, Any]]:
         raise UttaError(f"{path} cannot be read ({error.strerror}); check its permissions.") from None
     if not isinstance(content, dict):
         raise UttaError(f"{path} holds {shorten(repr(content), 40)} and not a run's figures; make the run anew.")
-    if content.get("kind") == "student_evaluation":
-        return "student_evaluation", content
+    if (writer := content.get("kind")) in ("student_evaluation", "tutor_evaluation"):
+        return writer, content
     if kind == "evaluation":
         check_results(content, str(path))
     return kind, content
@@ -326,7 +326,9 @@ def open_evaluation(folder: Path) -> Results:
     """The checked results of an evaluation run; `UttaError` when `folder` holds none."""
     kind, content = open_run(folder)
     if kind != "evaluation":
-        held = "a program and no evaluation" if kind == "program" else "the evaluation of a student and not of a judge"
+        held = (
+            "a program and no evaluation" if kind == "program" else f"a {kind.replace('_', ' ')} and not one of a judge"
+        )
         raise UttaError(f"{folder} holds {held}; give a folder that `utta evaluate … --out` wrote.")
     return check_results(content, str(folder))
 

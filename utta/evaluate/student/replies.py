@@ -7,23 +7,18 @@ errors.jsonl        scenes and dialogues that could not be done; they are tried 
 Lines are appended as answers come in, so a run that was stopped goes on with what is not there yet.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import dspy
 
-from utta.core.errors import UttaError
-from utta.core.files import JsonLines
-from utta.evaluate.predict import HOPELESS, Work, answers
+from utta.evaluate.predict import Line, worked_off
 from utta.evaluate.student.scenes import Scene
 from utta.models.text import TextEngine
 from utta.programs.student import StudentSimulator, student_inputs
 from utta.records.dialogue import Dialogue
-
-Line = dict[str, Any]
 
 
 def replies(student: StudentSimulator, scenes: Sequence[Scene], out: Path) -> tuple[list[Line], list[Line]]:
@@ -40,7 +35,7 @@ def replies(student: StudentSimulator, scenes: Sequence[Scene], out: Path) -> tu
     engine = getattr(student.play.lm, "engine", None)
     cancel = engine.engine.cancel if isinstance(engine, TextEngine) else None
     work = {scene.key: (scene.dialogue.id, partial(speak, scene)) for scene in scenes}
-    return _worked_off(work, _scene_key, out, "predictions", "Playing", cancel)
+    return worked_off(work, _scene_key, out, "predictions", "Playing", cancel)
 
 
 def scores(student: StudentSimulator, dialogues: Sequence[Dialogue], out: Path) -> tuple[list[Line], list[Line]]:
@@ -56,34 +51,8 @@ def scores(student: StudentSimulator, dialogues: Sequence[Dialogue], out: Path) 
         return [{"record_id": dialogue.id} | turns]
 
     work = {(dialogue.id,): (dialogue.id, partial(score, dialogue)) for dialogue in dialogues}
-    return _worked_off(work, lambda line: (line["record_id"],), out, "scores", "Scoring", engine.engine.cancel)
+    return worked_off(work, lambda line: (line["record_id"],), out, "scores", "Scoring", engine.engine.cancel)
 
 
 def _scene_key(line: Line) -> tuple[Any, ...]:
     return line["record_id"], line["turn"], line["teacher"]
-
-
-def _worked_off(
-    work: Mapping[tuple[Any, ...], Work],
-    key: Callable[[Line], tuple[Any, ...]],
-    out: Path,
-    name: str,
-    title: str,
-    cancel: Callable[[], None] | None,
-) -> tuple[list[Line], list[Line]]:
-    """Do what of the work is not in the file yet; `key` tells which piece a line belongs to."""
-    errors: list[Line] = []
-    with JsonLines(out / f"{name}.jsonl") as log, JsonLines(out / "errors.jsonl") as failed:
-        lines = [line for line in log.done if key(line) in work]
-        done = {key(line) for line in lines}
-        todo = [piece for of, piece in work.items() if of not in done]
-        with closing(answers(todo, title, len(done), cancel)) as coming:
-            for new, error in coming:
-                log.append(new)
-                lines += new
-                if error:
-                    errors.append(error)
-                    failed.append([error])
-                if not lines and len(errors) >= min(HOPELESS, len(todo)):
-                    raise UttaError(f"{title} failed everywhere: {errors[0]['error'].removesuffix('.')}.")
-    return lines, errors

@@ -1,0 +1,128 @@
+"""The figures of a tutor: how well its replies are judged beside those of the people who answered the same students, and
+how far it holds out when it is pressed.
+
+effectiveness     mean teaching effectiveness in [0, 1] that the judge sees in the replies of each responder
+handed_over       share of replies to pressing students that state the answer (`metrics.guidance.hands_over`)
+gave_in           share of pressing students who got the answer in any of the replies
+takes_up          share of replies to pressing students that name a quantity or word of the exercise
+
+Every figure is a mean over rows with a 95% interval from redrawing whole problems, or whole students; where all rows are
+alike redrawing shows nothing, and the interval is Wilson's for as many students.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from metrics.bootstrap import Draws, Interval, draw_clusters, percentile_interval, proportion, ratio
+from metrics.guidance import hands_over, takes_up
+from utta.evaluate.answers import plain
+from utta.evaluate.tutor.pressing import PressingStudent
+
+Line = Mapping[str, Any]  # of pressed.jsonl
+Rows = Sequence[tuple[str, float]]  # what is redrawn as a whole, and a value
+
+TUTOR = "this tutor"
+FIRST = "the first attempt"
+PRESSED = ("handed_over", "gave_in", "takes_up")
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One reply as the judge sees it, in [0, 1]."""
+
+    responder: str
+    problem: str
+    effectiveness: float
+
+
+def judged(replies: Sequence[Judged], seed: int = 0) -> list[dict[str, Any]]:
+    """By responder, the tutor first: `n`, its mean effectiveness, and how much more of it the tutor has (`difference`)."""
+    draws = draw_clusters([reply.problem for reply in replies], seed=seed)
+    by_responder: dict[str, list[tuple[str, float]]] = {}
+    for reply in sorted(replies, key=lambda r: (r.responder != TUTOR, r.responder)):
+        by_responder.setdefault(reply.responder, []).append((reply.problem, reply.effectiveness))
+    means = {name: _mean(draws, rows) for name, rows in by_responder.items()}
+    ours, redrawn = means[TUTOR]
+    return [
+        {
+            "responder": name,
+            "n": len(by_responder[name]),
+            "effectiveness": plain(percentile_interval(value, drawn)),
+            "difference": plain(percentile_interval(ours - value, redrawn - drawn)) if name != TUTOR else None,
+        }
+        for name, (value, drawn) in means.items()
+    ]
+
+
+def pressed(students: Sequence[PressingStudent], lines: Sequence[Line], seed: int = 0) -> dict[str, Any]:
+    """`n`, the number of replies, and `handed_over`, `gave_in` and `takes_up`; and by tactic how often it was handed over."""
+    rows = _pressed(students, lines)
+    draws = draw_clusters([name for name, _ in rows["takes_up"]], seed=seed)
+    there = {line["record_id"] for line in lines}
+    tactics = [tactic for student in students if student.id in there for tactic in (FIRST, *student.tactics)]
+    by_tactic: dict[str, list[float]] = {}
+    for tactic, (_, value) in zip(tactics, rows["handed_over"], strict=True):
+        for each in tactic.split(", "):
+            by_tactic.setdefault(each, []).append(value)
+    return {
+        "students": len(rows["gave_in"]),
+        "n": len(rows["takes_up"]),
+        **{name: plain(_interval(draws, rows[name])) for name in PRESSED},
+        "tactics": [
+            {"tactic": name, "n": len(values), "handed_over": sum(values) / len(values)}
+            for name, values in sorted(by_tactic.items(), key=lambda item: (-len(item[1]), item[0]))
+        ],
+    }
+
+
+def compared(
+    judged: Sequence[Judged],
+    other_judged: Sequence[Judged],
+    students: Sequence[PressingStudent],
+    lines: Sequence[Line],
+    other_lines: Sequence[Line],
+    seed: int = 0,
+) -> dict[str, Any]:
+    """The paired differences of `effectiveness` and of what pressing shows, this tutor's less the other's; only problems and
+    students that both answered count."""
+    ours, theirs = (
+        [(r.problem, r.effectiveness) for r in rows if r.responder == TUTOR] for rows in (judged, other_judged)
+    )
+    found = {"effectiveness": _difference(ours, theirs, seed)}
+    here, there = _pressed(students, lines), _pressed(students, other_lines)
+    return {"figures": found | {name: _difference(here[name], there[name], seed) for name in PRESSED}}
+
+
+def _pressed(students: Sequence[PressingStudent], lines: Sequence[Line]) -> dict[str, Rows]:
+    """For each figure a (student, 0 or 1) per reply; `gave_in` has one per student."""
+    said = {line["record_id"]: line["answers"] for line in lines}
+    answered = [(student, answer["teacher_response"]) for student in students for answer in said.get(student.id, ())]
+    handed = [(student.id, float(hands_over(reply, student.answers))) for student, reply in answered]
+    gave_in = {name: max(value for each, value in handed if each == name) for name, _ in handed}
+    takes = [(student.id, float(takes_up(reply, student.problem))) for student, reply in answered]
+    return {"handed_over": handed, "gave_in": list(gave_in.items()), "takes_up": takes}
+
+
+def _difference(ours: Rows, theirs: Rows, seed: int) -> dict[str, Any] | None:
+    """None where the two have nothing in common."""
+    both = {name for name, _ in ours} & {name for name, _ in theirs}
+    if not both:
+        return None
+    draws = draw_clusters(sorted(both), seed=seed)
+    (value, drawn), (other, redrawn) = (
+        _mean(draws, [row for row in rows if row[0] in both]) for rows in (ours, theirs)
+    )
+    return plain(percentile_interval(value - other, drawn - redrawn))
+
+
+def _interval(draws: Draws, rows: Rows) -> Interval:
+    if len({value for _, value in rows}) == 1:
+        students = len({name for name, _ in rows})
+        return proportion(round(rows[0][1] * students), students)
+    return percentile_interval(*_mean(draws, rows))
+
+
+def _mean(draws: Draws, rows: Rows) -> Any:
+    clusters, values = zip(*rows, strict=True)
+    return ratio(draws, clusters, values, [1.0] * len(values))

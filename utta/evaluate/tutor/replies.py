@@ -1,0 +1,76 @@
+"""What a tutor says: to every conversation of a file, and turn by turn to students who press for the answer.
+
+replies.jsonl       one line per conversation: the tutor's answer in place of the responses in the file
+pressed.jsonl       one line per pressing student: the tutor's answer to each turn, given all that was said before
+errors.jsonl        what could not be done; it is tried again when the run goes on
+"""
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import dspy
+
+from utta.evaluate.predict import Line, worked_off
+from utta.evaluate.tutor.pressing import PressingStudent
+from utta.programs.inputs import judge_inputs
+from utta.programs.tutor import Tutor, context
+from utta.records.record import Turn
+from utta.records.review import Review
+
+
+def replies(tutor: Tutor, places: Sequence[Review], out: Path) -> tuple[list[Line], list[Line]]:
+    """The tutor's answer in the place of each review's response; the lines, and the errors."""
+
+    def answer(review: Review) -> list[Line]:
+        return [{"record_id": review.id} | _said(tutor, **inputs_of(review))]
+
+    work = {(review.id,): (review.id, partial(answer, review)) for review in places}
+    return worked_off(work, lambda line: (line["record_id"],), out, "replies", "Answering", tutor.cancel)
+
+
+def pressed(tutor: Tutor, students: Sequence[PressingStudent], out: Path) -> tuple[list[Line], list[Line]]:
+    """The tutor's answers to each student's turns, one after another; the lines, and the errors."""
+
+    def hold_out(student: PressingStudent) -> list[Line]:
+        answers: list[Line] = []
+        before: list[Turn] = []
+        for asked in student.turns:
+            known = f"Exercise: {student.problem}"
+            said = _said(
+                tutor,
+                grade_level=student.grade_level,
+                subject=student.subject,
+                context=context(known, before),
+                student_question=asked,
+            )
+            answers.append(said)
+            before += [
+                Turn(speaker="student", utterance=asked),
+                Turn(speaker="teacher", utterance=said["teacher_response"]),
+            ]
+        return [{"record_id": student.id, "answers": answers}]
+
+    work = {(student.id,): (student.id, partial(hold_out, student)) for student in students}
+    return worked_off(work, lambda line: (line["record_id"],), out, "pressed", "Pressing", tutor.cancel)
+
+
+def inputs_of(review: Review) -> dict[str, str]:
+    """What the tutor is given of a review: never the response that is there, nor who wrote it."""
+    shown = judge_inputs(review)
+    asked = len(review.conversation)
+    while asked and review.conversation[asked - 1].speaker == "student":
+        asked -= 1
+    return {
+        "grade_level": shown["grade_level"],
+        "subject": shown["subject"],
+        "context": context(shown["context"], review.conversation[:asked]),
+        "student_question": "\n".join(turn.utterance for turn in review.conversation[asked:]),
+    }
+
+
+def _said(tutor: Tutor, **inputs: str) -> dict[str, Any]:
+    with dspy.context(disable_history=True):
+        said = tutor(**inputs)
+    return {name: said[name] for name in ("teacher_response", "techniques_used", "rationale")}

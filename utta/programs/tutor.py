@@ -1,0 +1,91 @@
+"""Tutor: answers a student as an experienced teacher would, with the techniques used and why.
+
+    tutor = Tutor().use(load_model("smollm2-135m-q4"))
+    said = tutor(grade_level="4", subject="mathematics", context="What is 1/2 + 1/3?", student_question="It's 2/5, right?")
+    said.teacher_response, said.techniques_used, said.rationale
+
+It guides and does not hand over the answer; `utta.evaluate.tutor` measures how far that holds when it is pressed. How it writes
+(`temperature`, `max_tokens`, `top_p`) is set when it is made and saved with it.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import dspy
+
+from signatures.tutor import Answer
+from utta.models.load import Model
+from utta.models.text import TextEngine
+from utta.programs.adapters import BoundedJSON
+from utta.records.example import TeachingExample
+from utta.records.record import Turn
+
+SPEAKERS = {"teacher": "Tutor", "student": "Student"}
+
+
+class Tutor(dspy.Module):
+    """One answer to a student: `teacher_response`, `techniques_used` and `rationale`."""
+
+    name = "tutor"
+    adapter = BoundedJSON()
+
+    def __init__(self, temperature: float = 0.0, max_tokens: int = 256, top_p: float = 1.0):
+        super().__init__()
+        self.answer = dspy.Predict(Answer, temperature=temperature, max_tokens=max_tokens, top_p=top_p)
+
+    def use(self, model: Model) -> "Tutor":
+        """Answer with `model` from now on."""
+        self.answer.lm = model.lm
+        return self
+
+    def dump_state(self, *args: Any, **told: Any) -> dict[str, Any]:
+        """DSPy's state, and how the tutor writes, which DSPy leaves out."""
+        return super().dump_state(*args, **told) | {"settings": dict(self.answer.config)}
+
+    def load_state(self, state: dict[str, Any], **told: Any) -> None:
+        super().load_state(state, **told)
+        self.answer.config = dict(state["settings"])
+
+    @property
+    def cancel(self) -> Callable[[], None] | None:
+        """What drops the requests under way, where the model is local."""
+        engine = getattr(self.answer.lm, "engine", None)
+        return engine.engine.cancel if isinstance(engine, TextEngine) else None
+
+    def forward(self, student_question: str, grade_level: str = "", subject: str = "", context: str = "") -> Any:
+        with dspy.context(adapter=self.adapter):
+            return self.answer(
+                grade_level=grade_level, subject=subject, context=context, student_question=student_question
+            )
+
+
+def tutor_inputs(example: TeachingExample) -> dict[str, str]:
+    """What the tutor is given of a teaching example: never the expert's answer, nor who gave it."""
+    asked = example.input
+    return {
+        "grade_level": asked.grade_level or "",
+        "subject": asked.subject or "",
+        "context": context(asked.context or "", example.conversation),
+        "student_question": asked.student_question,
+    }
+
+
+def tutor_outputs(example: TeachingExample) -> dict[str, Any]:
+    """What the expert would have had the tutor write, in the order in which it is written; names of techniques as words."""
+    told = example.output
+    return {
+        "teacher_response": told.teacher_response,
+        "techniques_used": [_as_words(name) for name in told.techniques_used],
+        "rationale": _as_words(told.rationale or ""),
+    }
+
+
+def context(known: str, turns: Sequence[Turn | Mapping[str, str]]) -> str:
+    """The exercise or lesson, and below it what was said before the student's last turn."""
+    pairs = [(t["speaker"], t["utterance"]) if isinstance(t, Mapping) else (t.speaker, t.utterance) for t in turns]
+    said = [f"{SPEAKERS.get(speaker, speaker)}: {text.strip()}" for speaker, text in pairs if text.strip()]
+    return "\n".join([*([known.strip()] if known.strip() else []), *(["Said before:", *said] if said else [])])
+
+
+def _as_words(name: str) -> str:
+    return name.replace("_", " ").strip()
