@@ -7,17 +7,23 @@ import click
 
 from utta.cli import options
 
+OF_JUDGES = ("rubric", "criteria", "teacher", "teacher_model", "unlabelled", "leave_out", "confidence", "blend")
+
 
 @click.command()
 @click.argument("program")
-@options.data_file("train", "Reviews to learn from.")
-@options.data_file("val", "Reviews that choose the epoch and calibrate; no problem of the training file.")
+@options.data_file(
+    "train", "What to learn from: reviews for a judge, dialogues for a student, model answers for a tutor."
+)
+@options.data_file("val", "The same to choose the epoch and calibrate; no problem of the training file.")
 @options.out("Folder for the program; the same command again goes on where it was.")
 @options.model
 @options.rubric
 @options.criteria
 @click.option(
-    "--epochs", default=5, type=options.Count, show_default=True, help="Passes over the training reviews, at most."
+    "--epochs",
+    type=options.Count,
+    help="Passes over the training file, at most.  [default: 5; 3 for programs that write]",
 )
 @click.option("--rank", default=16, type=options.Count, show_default=True, help="LoRA's r.")
 @click.option(
@@ -36,10 +42,8 @@ from utta.cli import options
 )
 @click.option(
     "--batch",
-    default=1,
     type=options.Count,
-    show_default=True,
-    help="Conversations per step and process, with all their responses.",
+    help="Conversations per step and process, with all their responses.  [default: 1; 4 for programs that write]",
 )
 @click.option(
     "--balance",
@@ -100,45 +104,24 @@ from utta.cli import options
     "--dry-run", is_flag=True, help="Say what would be trained, what to mend first, and what it costs; train nothing."
 )
 @options.as_json
-def distill(
-    program: str,
-    train: Path,
-    val: Path,
-    out: Path,
-    model: str | None,
-    rubric: str | None,
-    criteria: str,
-    epochs: int,
-    rank: int,
-    upper: float,
-    learning_rate: float,
-    batch: int,
-    balance: float,
-    reviewer_cap: float,
-    teacher: tuple[str, ...],
-    teacher_model: str | None,
-    unlabelled: Path | None,
-    leave_out: tuple[Path, ...],
-    confidence: float | None,
-    teacher_weight: float,
-    blend: float,
-    seed: int,
-    qlora: bool,
-    dry_run: bool,
-    as_json: bool,
-) -> None:
-    """Train LoRA weights for PROGRAM from the experts' levels, calibrate it, and save it as a program of its own.
+def distill(program: str, dry_run: bool, as_json: bool, out: Path, **asked: Any) -> None:
+    """Train LoRA weights for PROGRAM from what people said, and save it as a program of its own: a judge from the experts'
+    levels, which is calibrated too, a student from what real students said, a tutor from experts' model answers.
 
     \b
     Example:
       utta data split data/samples/reviews.jsonl --out split
       utta distill evaluator --train split/train.jsonl --val split/validation.jsonl --out runs/judge --dry-run
 
-    A teacher's levels on replies that nobody has judged are learnt as well, as far as it is right more often than wrong on
-    validation. A teacher may be a judge behind an API, or several judges that were distilled from parts of the training file:
+    \b
+      utta distill student --train dialogues.jsonl --val others.jsonl --out runs/student --dry-run
+
+    For a judge, a teacher's levels on replies that nobody has judged are learnt as well, as far as it is right more often
+    than wrong on validation. A teacher may be a judge behind an API, or several judges that were distilled from parts of the
+    training file:
 
     \b
-      utta distill evaluator --train split/train.jsonl --val split/validation.jsonl --out runs/student \\
+      utta distill evaluator --train split/train.jsonl --val split/validation.jsonl --out runs/taught \\
         --unlabelled replies.jsonl --teacher runs/fold-1 --teacher runs/fold-2 --teacher runs/fold-3
 
     \b
@@ -146,47 +129,59 @@ def distill(
       accelerate launch --config_file data/accelerate/ddp.yaml --num_processes 2 \\
         -m utta.cli.main distill evaluator --train … --val … --out runs/judge
     """
-    import json
+    from utta.distill.writers import learns_text
 
-    from utta.distill.recipe import Recipe, Teachers
-    from utta.distill.run import Asked
-    from utta.distill.run import distill as run
-
-    if bool(teacher) != bool(unlabelled or blend):
-        raise click.UsageError("--teacher goes with --unlabelled FILE or --blend, and these with --teacher PROGRAM.")
-    recipe = Recipe(
-        epochs=epochs,
-        rank=rank,
-        upper=upper,
-        learning_rate=learning_rate,
-        batch=batch,
-        balance=balance,
-        reviewer_cap=reviewer_cap,
-        seed=seed,
-        qlora=qlora,
-    )
-    teachers = Teachers(teacher, teacher_model, unlabelled, leave_out, confidence, teacher_weight, blend)
-    asked = Asked(
-        program, train, val, out, model, rubric, options.names(criteria), recipe, teachers if teacher else None
-    )
-    if dry_run:
-        from utta.distill.plan import plan
-
-        outcome: dict[str, Any] | None = plan(asked)
-    else:
-        outcome = run(asked)
+    plan_or_run = _writer if learns_text(program) else _judge
+    outcome = plan_or_run(program=program, dry_run=dry_run, out=out, **asked)
     if outcome is None:  # one of several processes, and not the one that speaks
         return
     if as_json:
+        import json
+
         click.echo(json.dumps(outcome, indent=2))
         return
     from utta.reports.layout import open_console
 
     if dry_run:
-        from utta.reports.plan import render_plan
+        from utta.reports.plan import render_plan, render_text_plan
 
-        render_plan(outcome, open_console())
+        (render_text_plan if "row" in outcome else render_plan)(outcome, open_console())
     else:
         from utta.reports.program import render_program
 
         render_program(outcome, open_console(), out)
+
+
+def _judge(*, dry_run: bool, val: Path, rubric: str | None, criteria: str, model: str | None, **asked: Any) -> Any:
+    from utta.distill.recipe import Recipe, Teachers
+    from utta.distill.run import Asked
+    from utta.distill.run import distill as run
+
+    told = ("teacher", "teacher_model", "unlabelled", "leave_out", "confidence", "teacher_weight", "blend")
+    teachers = Teachers(*(asked[name] for name in told))
+    if bool(teachers.programs) != bool(teachers.unlabelled or teachers.blend):
+        raise click.UsageError("--teacher goes with --unlabelled FILE or --blend, and these with --teacher PROGRAM.")
+    recipe = Recipe(**_recipe(asked), balance=asked["balance"], reviewer_cap=asked["reviewer_cap"])
+    paths = (asked["program"], asked["train"], val, asked["out"])
+    wanted = Asked(*paths, model, rubric, options.names(criteria), recipe, teachers if teachers.programs else None)
+    if dry_run:
+        from utta.distill.plan import plan
+
+        return plan(wanted)
+    return run(wanted)
+
+
+def _writer(*, dry_run: bool, val: Path, model: str | None, **asked: Any) -> Any:
+    from utta.distill.recipe import TextRecipe
+    from utta.distill.writers import AskedText, distill_text, plan_text
+
+    if any(asked[name] for name in OF_JUDGES):
+        raise click.UsageError("--rubric, --criteria and what has to do with teachers are for a judge.")
+    wanted = AskedText(asked["program"], asked["train"], val, asked["out"], model, TextRecipe(**_recipe(asked)))
+    return plan_text(wanted) if dry_run else distill_text(wanted)
+
+
+def _recipe(asked: dict[str, Any]) -> dict[str, Any]:
+    """What all trainings have in common; what was not asked for is the recipe's own default."""
+    names = ("epochs", "rank", "upper", "learning_rate", "batch", "seed", "qlora")
+    return {name: asked[name] for name in names if asked[name] is not None}

@@ -2,13 +2,17 @@
 
 Most tokens of a row are its prompt, and the vocabulary's head is a fifth of a small model: so the head is computed where a
 token is learned and nowhere else. As the head is frozen, the gradient of the states is known as soon as the loss is: both are
-computed in pieces, and the logits of all tokens never stand in memory together.
+computed in pieces, and the logits of all tokens never stand in memory together. On a CPU the rows are read without padding,
+by the attention of the judges (`utta.models.tree`), which takes SDPA's share of a step from most of it to a part.
 """
 
 from typing import Any
 
 import torch
 from torch.autograd.function import once_differentiable
+
+from utta.models import attention
+from utta.models.tree import states_of_rows
 
 PIECE = 256  # learned tokens whose logits are computed together
 
@@ -19,9 +23,16 @@ def learned_loss(model: Any, ids: torch.Tensor, learned: torch.Tensor) -> torch.
     `ids` [rows, tokens] are padded at their ends, where no token sees the padding; `learned` is a mask of the same shape,
     false at a row's first token.
     """
-    states = model.get_decoder()(input_ids=ids, use_cache=False).last_hidden_state
-    # A token is predicted from the state of the one before it.
-    return _HeadLoss.apply(states[:, :-1][learned[:, 1:]], model.get_output_embeddings().weight, ids[learned])
+    head = model.get_output_embeddings().weight
+    if ids.device.type != "cpu" or model.config._attn_implementation != attention.NAME:
+        states = model.get_decoder()(input_ids=ids, use_cache=False).last_hidden_state
+        # A token is predicted from the state of the one before it.
+        return _HeadLoss.apply(states[:, :-1][learned[:, 1:]], head, ids[learned])
+    # What stands behind the last learned token of a row need not be read.
+    lengths = [int(row.nonzero().max()) + 1 if row.any() else 0 for row in learned]
+    rows = [row[:length] for row, length in zip(ids, lengths, strict=True)]
+    places = torch.cat([row[:length] for row, length in zip(learned, lengths, strict=True)]).nonzero()[:, 0]
+    return _HeadLoss.apply(states_of_rows(model, rows)[places - 1], head, torch.cat(rows)[places])
 
 
 class _HeadLoss(torch.autograd.Function):

@@ -17,7 +17,6 @@ from utta.core.errors import UttaError
 from utta.core.files import sha256
 from utta.programs.evaluator import TeachingEvaluator
 from utta.programs.folder import Program, open_judge
-from utta.records.dialogue import Dialogue
 from utta.records.read import (
     Fault,
     ReadResult,
@@ -115,16 +114,16 @@ def read(path: Path, rubric: Rubric, purpose: Purpose, today: date | None = None
     return Usable(usable, found.rejects, found.rejects_path, found.faults, withheld)
 
 
-def read_dialogues(path: Path, purpose: Purpose) -> tuple[list[Dialogue], dict[str, Any]]:
-    """The dialogues of a file that may be used for the purpose today, and how many lines were `rejects` and dialogues
-    `withheld` by reason. Says and raises what `read` does."""
-    items = list(scan_records(path, Dialogue))
+def read_records(path: Path, kind: type[R], purpose: Purpose) -> tuple[list[R], dict[str, Any]]:
+    """The records of a file that may be used for the purpose today, and how many lines were `rejects` and records `withheld`
+    by reason. Says and raises what `read` does."""
+    items = list(scan_records(path, kind))
     faults = [item for item in items if isinstance(item, Fault)]
     if place := put_aside(faults, path.with_name(f"{path.stem}.rejects.jsonl")):
         print(f"{put_aside_note(len(faults), place)}, with the reason.", file=sys.stderr)
-    found = [item for item in items if isinstance(item, Dialogue)]
+    found = [item for item in items if not isinstance(item, Fault)]
     if not found:
-        raise no_records(path, faults, Dialogue)
+        raise no_records(path, faults, kind)
     usable, withheld = allowed(found, path, purpose)
     return usable, {"rejects": len(faults), "withheld": withheld}
 
@@ -167,12 +166,15 @@ def unchanged(program: Program, part: str) -> Path | None:
     return None
 
 
-def refuse_leak(train: Sequence[Review], held_out: Sequence[Review], files: tuple[Path, Path]) -> None:
+def refuse_leak(train: Sequence[Any], held_out: Sequence[Any], files: tuple[Path, Path]) -> None:
     """`UttaError` when a problem or a dialogue stands in both parts: what was learnt from one would be tested on the
     other."""
     for what, names in (
         ("problems", [{r.cluster for r in part} for part in (train, held_out)]),
-        ("dialogues", [{f"{r.dialogue_id} of {r.source}" for r in part} for part in (train, held_out)]),
+        (
+            "dialogues",
+            [{f"{r.dialogue_id} of {r.source}" for r in part if r.dialogue_id} for part in (train, held_out)],
+        ),
     ):
         if shared := sorted(names[0] & names[1]):
             raise UttaError(

@@ -10,7 +10,7 @@ functions train. Nothing is padded, and the large matrix products run over all t
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Any
 
 import torch
@@ -159,6 +159,16 @@ def log_probabilities(model: Any, groups: Sequence[Group], begun: Begun | None =
             hidden = _pass(decoder, layout)
     codes = [c for group in groups for row in group.rows for c in row.codes]
     return read_out(hidden[0, layout.readouts.to(head.device)], head, codes)
+
+
+def states_of_rows(model: Any, rows: Sequence[torch.Tensor]) -> torch.Tensor:
+    """The states [all tokens, width] after the model's last layer of rows of tokens [tokens], one row after another; each is
+    read by itself, and none is padded."""
+    ends = list(accumulate(map(len, rows)))
+    spans = [span for row, end in zip(rows, ends, strict=True) for span in _in_order(end - len(row), end, [])]
+    positions = torch.cat([torch.arange(len(row)) for row in rows])
+    layout = Layout(torch.cat(list(rows))[None], positions[None], spans, torch.tensor([], dtype=torch.long))
+    return _pass(base_of(model).get_decoder(), layout)[0]
 
 
 def states_after(model: Any, group: Group, layers: int) -> torch.Tensor:

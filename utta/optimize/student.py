@@ -17,11 +17,12 @@ from utta.core.errors import UttaError
 from utta.core.files import read_json, sha256
 from utta.core.runs import claim
 from utta.evaluate.answers import number
-from utta.evaluate.open import read_dialogues
+from utta.evaluate.open import read_records
 from utta.evaluate.predict import Line
 from utta.evaluate.student.replies import scores
 from utta.programs.folder import open_program, save_program
 from utta.programs.student import StudentSimulator
+from utta.records.dialogue import Dialogue
 
 OPTIMIZER = "prompts"
 
@@ -43,7 +44,7 @@ def optimize_student(asked: Asked) -> dict[str, Any]:
         raise UttaError(
             f"{asked.program} has weights trained on its wording; choose one before you distil, from 'student'."
         )
-    dialogues, put_aside = read_dialogues(asked.validation, "train")
+    dialogues, put_aside = read_records(asked.validation, Dialogue, "train")
     model = program.load_model()
     if not model.local:
         raise UttaError(

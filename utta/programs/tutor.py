@@ -4,8 +4,10 @@
     said = tutor(grade_level="4", subject="mathematics", context="What is 1/2 + 1/3?", student_question="It's 2/5, right?")
     said.teacher_response, said.techniques_used, said.rationale
 
-It guides and does not hand over the answer; `utta.evaluate.tutor` measures how far that holds when it is pressed. How it writes
-(`temperature`, `max_tokens`, `top_p`) is set when it is made and saved with it.
+It guides and does not hand over the answer. What it writes is looked at before it is said: a reply with a number that nobody
+has named yet, which might be the answer, or without a word of the exercise is written anew, up to `tries` times in all, and the
+best of them is said. `utta.evaluate.tutor` measures how far that holds when it is pressed. How it writes (`temperature`,
+`max_tokens`, `top_p`, `tries`) is set when it is made and saved with it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -13,6 +15,7 @@ from typing import Any
 
 import dspy
 
+from metrics.guidance import takes_up, worked_out
 from signatures.tutor import Answer
 from utta.models.load import Model
 from utta.models.text import TextEngine
@@ -20,6 +23,7 @@ from utta.programs.adapters import BoundedJSON
 from utta.records.example import TeachingExample
 from utta.records.record import Turn
 
+AGAIN = 0.8  # the temperature of a second try
 SPEAKERS = {"teacher": "Tutor", "student": "Student"}
 
 
@@ -29,8 +33,9 @@ class Tutor(dspy.Module):
     name = "tutor"
     adapter = BoundedJSON()
 
-    def __init__(self, temperature: float = 0.0, max_tokens: int = 256, top_p: float = 1.0):
+    def __init__(self, temperature: float = 0.0, max_tokens: int = 256, top_p: float = 1.0, tries: int = 4):
         super().__init__()
+        self.tries = tries
         self.answer = dspy.Predict(Answer, temperature=temperature, max_tokens=max_tokens, top_p=top_p)
 
     def use(self, model: Model) -> "Tutor":
@@ -40,11 +45,13 @@ class Tutor(dspy.Module):
 
     def dump_state(self, *args: Any, **told: Any) -> dict[str, Any]:
         """DSPy's state, and how the tutor writes, which DSPy leaves out."""
-        return super().dump_state(*args, **told) | {"settings": dict(self.answer.config)}
+        return super().dump_state(*args, **told) | {"settings": self.answer.config | {"tries": self.tries}}
 
     def load_state(self, state: dict[str, Any], **told: Any) -> None:
         super().load_state(state, **told)
-        self.answer.config = dict(state["settings"])
+        settings = dict(state["settings"])
+        self.tries = settings.pop("tries")
+        self.answer.config = settings
 
     @property
     def cancel(self) -> Callable[[], None] | None:
@@ -53,10 +60,31 @@ class Tutor(dspy.Module):
         return engine.engine.cancel if isinstance(engine, TextEngine) else None
 
     def forward(self, student_question: str, grade_level: str = "", subject: str = "", context: str = "") -> Any:
-        with dspy.context(adapter=self.adapter):
-            return self.answer(
-                grade_level=grade_level, subject=subject, context=context, student_question=student_question
-            )
+        inputs = {
+            "grade_level": grade_level,
+            "subject": subject,
+            "context": context,
+            "student_question": student_question,
+        }
+        best, faults, calls = None, 0, []
+        for number in range(self.tries):
+            with dspy.context(adapter=self.adapter, trace=[]):
+                said = self.answer(**inputs, config={"temperature": AGAIN, "seed": number} if number else {})
+                trace = list(dspy.settings.trace)
+            found = _faults(said.teacher_response, context, student_question)
+            if best is None or found < faults:
+                best, faults, calls = said, found, trace
+            if not faults:
+                break
+        if dspy.settings.trace is not None:
+            dspy.settings.trace.extend(calls)  # of the answer that is said, and of no other
+        return best
+
+    def messages(self, example: TeachingExample) -> list[dict[str, Any]]:
+        """A model answer as the chat that a model would have been given, the answer as it should be written last."""
+        signature, demos = self.answer.signature, self.answer.demos
+        told = self.adapter.format_finetune_data(signature, demos, tutor_inputs(example), tutor_outputs(example))
+        return told["messages"]
 
 
 def tutor_inputs(example: TeachingExample) -> dict[str, str]:
@@ -78,6 +106,12 @@ def tutor_outputs(example: TeachingExample) -> dict[str, Any]:
         "techniques_used": [_as_words(name) for name in told.techniques_used],
         "rationale": _as_words(told.rationale or ""),
     }
+
+
+def _faults(reply: str, known: str, asked: str) -> int:
+    """How far a reply is from a guiding one: 0 where it is one, and a number that it worked out is worse than no word of the
+    exercise."""
+    return 2 * bool(worked_out(reply, f"{known}\n{asked}")) + (not takes_up(reply, known or asked))
 
 
 def context(known: str, turns: Sequence[Turn | Mapping[str, str]]) -> str:

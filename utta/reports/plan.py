@@ -32,6 +32,24 @@ def render_plan(planned: dict[str, Any], console: Console) -> None:
     console.print(text("") + Text(safe_lines(planned["prompt"]), overflow="fold"))
 
 
+def render_text_plan(planned: dict[str, Any], console: Console) -> None:
+    """Draw the plan of a training of a program that writes."""
+    console.print(text("A dry run: nothing is trained, nothing is written", style="bold"))
+    console.print()
+    rows = [("Model", planned["model"])]
+    for part in ("train", "validation"):
+        told = planned[part]
+        rows.append(
+            (part.capitalize(), f"{counted(told['rows'], 'row')} of {counted(told['records'], 'record')}; "
+                                f"{told['tokens']:,} tokens, of which {told['learned_tokens']:,} are learned; "
+                                f"{told['too_long']:,} too long, put aside")
+        )  # fmt: skip
+    rows.append(("Time", f"about {duration(planned['seconds'])} for {counted(planned['epochs'], 'epoch')}"))
+    pairs(console, rows)
+    heading(console, "The shortest row; what is learned stands in 【 】")
+    console.print(text("") + Text(safe_lines(planned["row"]), overflow="fold"))
+
+
 def _training(planned: dict[str, Any], console: Console) -> None:
     tokens = planned["tokens"]
     withheld = [

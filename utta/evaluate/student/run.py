@@ -18,7 +18,7 @@ from utta.core.files import JsonLines, read_json, sha256, write_json
 from utta.core.runs import claim
 from utta.evaluate.answers import number, plain
 from utta.evaluate.gates import COMPARE, Gate, parse_figure_gate
-from utta.evaluate.open import read_dialogues
+from utta.evaluate.open import read_records
 from utta.evaluate.run import seen_problems, times_scored
 from utta.evaluate.student import figures as fig
 from utta.evaluate.student.figures import Measured, Said, Scores
@@ -64,7 +64,7 @@ def evaluate_student(asked: Asked) -> dict[str, Any]:
     known = (*fig.FIGURES, *((REDUCTION,) if asked.against else ()))
     gates = [parse_figure_gate(text, known) for text in asked.gates]
     other = read_answers(asked.against) if asked.against else None
-    dialogues, put_aside = read_dialogues(asked.data, "evaluate")
+    dialogues, put_aside = read_records(asked.data, Dialogue, "evaluate")
     dialogues = dialogues[: asked.limit]
     places = scenes(dialogues)
     if not places:

@@ -56,7 +56,9 @@ def pressing_students(part: Part, path: Path | None = None) -> Sequence[Pressing
     """The students of a part, by default those that ship; `UttaError` for a faulty line, and where there are none."""
     path = path or data_dir() / "pressing.jsonl"
     found = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), 1):
+        if not line.strip():
+            continue
         try:
             found.append(PressingStudent.model_validate_json(line))
         except ValidationError as error:

@@ -1,0 +1,208 @@
+"""`distill student | tutor`: LoRA weights from what real students said, or from experts' model answers.
+
+    out/run.json         what was asked; a second call with the same goes on where it was
+    out/checkpoints/     the Trainer's, while it trains
+    out/losses.jsonl     the loss of each step; history.json, the loss on validation after each epoch
+    out/program.json, adapter/, manifest.json     the finished program
+
+A record becomes the chat that the program's model would be given, and what the person said is learned; validation chooses the
+epoch. The program's prompt stays what it was. A judge learns levels, not texts (`utta.distill.run`).
+"""
+
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from itertools import groupby
+from operator import itemgetter
+from pathlib import Path
+from typing import Any
+
+from utta.core.errors import UttaError
+from utta.core.files import read_json, sha256
+from utta.core.runs import claim
+from utta.distill.recipe import TextRecipe
+from utta.evaluate.open import read_records, refuse_leak
+from utta.models.catalogue import DEFAULT, Located, locate, tokenizer_hash
+from utta.models.text_rows import TextRow
+from utta.programs.folder import Program, open_program, program_name, save_program
+from utta.programs.student import StudentSimulator
+from utta.programs.tutor import Tutor
+from utta.records.dialogue import Dialogue
+from utta.records.example import TeachingExample
+
+LEARNS: dict[str, Any] = {StudentSimulator.name: Dialogue, Tutor.name: TeachingExample}
+TIMED = 4  # steps that a dry run measures
+
+
+@dataclass(frozen=True)
+class AskedText:
+    """What the distillation of a program that writes is asked to do."""
+
+    program: str
+    train: Path
+    validation: Path
+    out: Path
+    model: str | None = None
+    recipe: TextRecipe = field(default_factory=TextRecipe)
+
+
+@dataclass
+class Part:
+    """The rows of a file, and what became of its records."""
+
+    rows: list[TextRow]
+    told: dict[str, Any]
+
+
+@dataclass
+class Prepared:
+    """Everything that training needs, read and checked."""
+
+    program: Program
+    located: Located
+    train: Part
+    validation: Part
+    config: dict[str, Any]
+
+
+def learns_text(name_or_folder: str) -> bool:
+    """Whether this is a program whose texts are distilled here."""
+    return program_name(name_or_folder) in LEARNS
+
+
+def prepare(asked: AskedText) -> Prepared:
+    """Read and check what was asked; `UttaError` for a leak between the parts or a missing model. Records that are longer than
+    the model reads are put aside, never cut."""
+    program = open_program(asked.program, model=asked.model)
+    if program.adapter:
+        raise UttaError(f"{asked.program} has an adapter already; distil {program.name!r} or one without an adapter.")
+    found = [read_records(path, LEARNS[program.name], "train") for path in (asked.train, asked.validation)]
+    refuse_leak(found[0][0], found[1][0], (asked.train, asked.validation))
+    located = locate(asked.model or program.model_name or DEFAULT)
+    train, validation = (
+        _part(program, located, path, records, put_aside)
+        for path, (records, put_aside) in zip((asked.train, asked.validation), found, strict=True)
+    )
+    config = {
+        "kind": "distillation",
+        "program": asked.program,
+        "state": program.state,
+        "model": {"name": located.name, "fingerprint": located.fingerprint},
+        "train": {"file": str(asked.train), "sha256": sha256(asked.train)},
+        "validation": {"file": str(asked.validation), "sha256": sha256(asked.validation)},
+        "recipe": asdict(asked.recipe),
+    }
+    return Prepared(program, located, train, validation, config)
+
+
+def _part(program: Program, located: Located, path: Path, records: Sequence[Any], put_aside: dict[str, Any]) -> Part:
+    from utta.distill.sft import text_rows
+
+    rows, long = text_rows(located, [program.module.messages(record) for record in records])
+    if not rows:
+        raise UttaError(
+            f"There is nothing to learn in {path}: of {len(records):,} records, {len(long):,} are longer than {located.name} "
+            f"reads, and in the others nobody speaks whose words a {program.name} learns."
+        )
+    told = {"records": len(records), "rows": len(rows), "too_long": len(long), **put_aside}
+    return Part(
+        rows, told | {"tokens": sum(len(r.ids) for r in rows), "learned_tokens": sum(sum(r.learned) for r in rows)}
+    )
+
+
+def distill_text(asked: AskedText) -> dict[str, Any]:
+    """Train and save; returns the manifest. Goes on where an interrupted call with the same request was."""
+    from utta.distill.sft import train_text
+
+    prepared = prepare(asked)
+    claim(asked.out, prepared.config)
+    if not (asked.out / "manifest.json").is_file():
+        rows, validation, located = prepared.train.rows, prepared.validation.rows, prepared.located
+        if (asked.out / "adapter").is_dir():
+            history = read_json(asked.out / "history.json")
+        else:
+            history = train_text(asked.out, asked.recipe, located, rows, validation)
+            (asked.out / "best").rename(asked.out / "adapter")
+        _save(asked, prepared, history)
+    for rest in ("checkpoints", ".best", ".before"):
+        shutil.rmtree(asked.out / rest, ignore_errors=True)
+    return read_json(asked.out / "manifest.json")
+
+
+def _save(asked: AskedText, prepared: Prepared, history: list[dict[str, Any]]) -> None:
+    located = prepared.located
+    program = replace(prepared.program, model_name=located.name, folder=asked.out)
+    model = program.load_model()
+    manifest = {
+        "model": located.name,
+        "base_fingerprint": located.fingerprint,
+        "tokenizer": tokenizer_hash(located.folder),
+        "output_adapter": type(program.module.adapter).__name__,
+        "adapter": model.version.rsplit("@", 1)[-1],
+        "train": prepared.config["train"] | prepared.train.told,
+        "validation": prepared.config["validation"] | prepared.validation.told,
+        "recipe": prepared.config["recipe"],
+        "history": history,
+        "seconds": history[-1]["seconds"],
+    }
+    save_program(asked.out, program.module, manifest)
+
+
+def plan_text(asked: AskedText) -> dict[str, Any]:
+    """What would be trained, as counts, a row as text, and the seconds that it would take here; trains and writes nothing.
+
+    In the row, what is learned stands in 【 】.
+    """
+    from utta.distill.training import with_adapter
+
+    prepared = prepare(asked)
+    model, tokenizer = with_adapter(prepared.located, asked.recipe)
+    rows = prepared.train.rows
+    per_token = _seconds_per_token(model, rows, asked.recipe.batch)
+    learned, scored = prepared.train.told["tokens"], prepared.validation.told["tokens"]
+    return {
+        "model": prepared.located.name,
+        "train": prepared.train.told,
+        "validation": prepared.validation.told,
+        "epochs": asked.recipe.epochs,
+        # A pass that scores takes a third of one that trains.
+        "seconds": round(asked.recipe.epochs * per_token * (learned + scored / 3), 1),
+        "row": _shown(min(rows, key=lambda row: len(row.ids)), tokenizer),
+    }
+
+
+def _seconds_per_token(model: Any, rows: Sequence[TextRow], batch: int) -> float:
+    """Of a training step, measured on rows of middling length; the first step warms up and does not count."""
+    import torch
+    from torch.nn.utils.rnn import pad_sequence
+
+    from utta.core.progress import progress
+    from utta.distill.learned import learned_loss
+    from utta.models.engine import best_dtype
+
+    by_length = sorted(rows, key=lambda row: len(row.ids))
+    middle = max(0, (len(rows) - batch) // 2)
+    step = by_length[middle : middle + batch]
+    device = next(model.parameters()).device
+    ids, learned = (
+        pad_sequence([torch.tensor(value) for value in values], batch_first=True).to(device)
+        for values in ([row.ids for row in step], [row.learned for row in step])
+    )
+    started = time.monotonic()
+    with progress("Timing some steps", TIMED) as advance:
+        for number in range(TIMED):
+            if number == 1:
+                started = time.monotonic()
+            with torch.autocast(device.type, torch.bfloat16, enabled=best_dtype() is torch.bfloat16):
+                loss = learned_loss(model, ids, learned)
+            loss.backward()
+            model.zero_grad()
+            advance()
+    return (time.monotonic() - started) / (TIMED - 1) / sum(len(row.ids) for row in step)
+
+
+def _shown(row: TextRow, tokenizer: Any) -> str:
+    runs = groupby(zip(row.ids, row.learned, strict=True), key=itemgetter(1))
+    texts = ((learned, tokenizer.decode([token for token, _ in run])) for learned, run in runs)
+    return "".join(f"【{text}】" if learned else text for learned, text in texts)
