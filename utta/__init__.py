@@ -27,11 +27,13 @@ _NAMES = {
     "Rubric": "signatures.rubric",
     "StudentSimulator": "utta.programs.student",
     "TeachingEvaluator": "utta.programs.evaluator",
+    "Tutor": "utta.programs.tutor",
     "find_profile": "utta.records.profiles",
     "find_rubric": "utta.records.rubrics",
     "load_model": "utta.models.load:load",
     "open_program": "utta.programs.folder",
     "read_reviews": "utta.records.read",
+    "trainable": "utta.optimize.provider",
 }
 __all__ = ["__version__", *_NAMES]
 

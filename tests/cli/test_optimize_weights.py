@@ -159,3 +159,24 @@ def test_the_embedded_model_is_tuned_and_writes_the_same_in_a_fresh_process(embe
     model, rationale, improved = json.loads(there.stdout.splitlines()[-1])
     assert model.endswith(f"@{manifest['adapter']}")
     assert (rationale, improved) == (here.rationale, here.improved_response) and rationale
+
+
+@pytest.mark.parametrize("optimizer", ["bootstrap-finetune", "better-together"])
+def test_a_tutor_is_tuned_on_its_own_answers(optimizer, tmp_path, writing):
+    experts = {"improved_response": "What do you see?"}
+    for name, reviews in {"train": grid(["ants", "bees"], 2), "val": grid(["cats", "dogs"], 1)}.items():
+        _, rubric = put_down(tmp_path, [review.model_copy(update=experts) for review in reviews], f"{name}.jsonl")
+    arguments = ["optimize", "tutor", "--optimizer", optimizer, "--model", writing, "--out", tmp_path / "tutor"]
+    arguments += ["--train", tmp_path / "train.jsonl", "--val", tmp_path / "val.jsonl", "--rubric", rubric]
+    arguments += ["--threshold", "0", "--epochs", "1", "--rank", "4", "--json"]
+    done = CliRunner().invoke(cli, [str(each) for each in arguments])
+    assert done.exit_code == 0, done.output
+    manifest = json.loads(done.stdout)
+    assert manifest["program"] == "tutor" and manifest["output_adapter"] == "BoundedJSON"
+    assert manifest["before"]["n"] == manifest["after"]["n"] == 2  # places, each of which may have several replies
+    if optimizer == "bootstrap-finetune":
+        (row, *_) = rows_of(tmp_path / "tutor" / "rows.jsonl")
+        assert set(json.loads(row["messages"][-1]["content"])) == {"teacher_response", "techniques_used", "rationale"}
+        assert manifest["adapter"]
+    said = open_program(str(tmp_path / "tutor"))(student_question="I do not know about ants.")
+    assert said.teacher_response.strip() and said.techniques_used and said.rationale.strip()

@@ -64,7 +64,7 @@ def test_a_reply_that_does_not_guide_is_written_anew(replies, said, tries):
     reply, writer = says(*replies)
     assert reply == said and len(writer.asked) == tries
     assert [config.seed for config in writer.asked] == [None, 1, 2, 3][:tries]
-    assert writer.asked[0].temperature == 0 and all(config.temperature > 0 for config in writer.asked[1:])
+    assert not writer.asked[0].temperature and all(config.temperature > 0 for config in writer.asked[1:])
 
 
 def test_with_one_try_the_first_reply_is_said():

@@ -37,11 +37,14 @@ class Objective:
 
 
 def judged(judge: Program, written: str, threshold: float = 0.5) -> Objective:
-    """The judge's effectiveness of the field `written`, taken for the teacher's response to the example's conversation."""
+    """The judge's effectiveness of the field `written`, taken for the teacher's response to the example's conversation. What
+    the judge is shown besides is the example's own, or its `judged` where the program is shown it in another way."""
     judge.load_model()  # before threads ask for it
 
     def score(example: Any, prediction: Any) -> float:
-        known = {name: str(example.get(name, "") or "") for name in INPUT_FIELDS}
+        known = {
+            name: str(value or "") for name, value in (example.get("judged") or example).items() if name in INPUT_FIELDS
+        }
         return float(judge(**known | {INPUT_FIELDS[-1]: prediction[written]}).effectiveness)
 
     return Objective(f"effectiveness by {judge.folder or judge.name}", score, threshold)

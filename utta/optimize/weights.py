@@ -12,7 +12,7 @@ on other data says.
 """
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from utta.core.runs import claim
 from utta.distill.recipe import TextRecipe
 from utta.evaluate.answers import number
 from utta.evaluate.open import data_rubric, read, refuse_leak
+from utta.evaluate.tutor.replies import inputs_of
 from utta.models.catalogue import tokenizer_hash
 from utta.models.text import adapter_of
 from utta.optimize.finetune import BetterTogether, Finetune, one_model
@@ -37,7 +38,8 @@ from utta.optimize.traces import Attempt, adapter, attempt, read_rows
 from utta.programs.coach import ResponseCoach
 from utta.programs.evaluator import THREADS
 from utta.programs.folder import open_judge, open_program, program_name, save_program
-from utta.programs.inputs import coach_inputs
+from utta.programs.inputs import coach_inputs, judge_inputs
+from utta.programs.tutor import Tutor
 from utta.records.review import Review
 
 OPTIMIZERS = ("bootstrap-finetune", "better-together")
@@ -80,7 +82,16 @@ def _of_review(review: Review) -> Any:
     return dspy.Example(**inputs, **experts, **known).with_inputs(*inputs)
 
 
-WORK = {ResponseCoach.name: Work(_of_review, "improved_response")}
+def _of_place(review: Review) -> Any:
+    inputs = inputs_of(review)
+    known = {"judged": judge_inputs(review), "record_id": review.id, "problem": review.cluster}
+    return dspy.Example(**inputs, teacher_response=review.improved_response, **known).with_inputs(*inputs)
+
+
+WORK = {
+    ResponseCoach.name: Work(_of_review, "improved_response"),
+    Tutor.name: Work(_of_place, "teacher_response"),
+}
 
 
 def tune(asked: Asked) -> dict[str, Any]:
@@ -115,7 +126,12 @@ def _examples(asked: Asked, work: Work) -> tuple[list[Any], list[Any]]:
     rubric = data_rubric(asked.train, asked.rubric)
     train, validation = (read(path, rubric, "train").reviews for path in (asked.train, asked.validation))
     refuse_leak(train, validation, (asked.train, asked.validation))
-    return [work.example(r) for r in train], [work.example(r) for r in validation]
+    return _different(map(work.example, train)), _different(map(work.example, validation))
+
+
+def _different(examples: Iterable[Any]) -> list[Any]:
+    """The examples with different inputs: many reviews may be of replies to one student, whom a tutor answers once."""
+    return list({tuple(example.inputs().items()): example for example in examples}.values())
 
 
 def _objective(asked: Asked, work: Work) -> Objective:

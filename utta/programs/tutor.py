@@ -33,10 +33,14 @@ class Tutor(dspy.Module):
     name = "tutor"
     adapter = BoundedJSON()
 
-    def __init__(self, temperature: float = 0.0, max_tokens: int = 256, top_p: float = 1.0, tries: int = 4):
+    def __init__(
+        self, temperature: float | None = None, max_tokens: int = 256, top_p: float | None = None, tries: int = 4
+    ):
+        """What is None is the model's own setting."""
         super().__init__()
         self.tries = tries
-        self.answer = dspy.Predict(Answer, temperature=temperature, max_tokens=max_tokens, top_p=top_p)
+        settings = {"temperature": temperature, "max_tokens": max_tokens, "top_p": top_p}
+        self.answer = dspy.Predict(Answer, **{name: value for name, value in settings.items() if value is not None})
 
     def use(self, model: Model) -> "Tutor":
         """Answer with `model` from now on."""

@@ -1,0 +1,104 @@
+"""A whole evaluation of a tutor, with a tiny model that really writes and a judge on the same model that really judges."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from tests.evaluate.scripted import RUBRIC, make_review
+from tests.evaluate.tutor.test_pressing import MIA
+from tests.models.tiny import save_tiny
+from utta.cli.main import cli
+from utta.core.files import read_json
+from utta.programs.evaluator import TeachingEvaluator
+from utta.programs.folder import save_program
+from utta.records.read import write_records
+
+REVIEWS = [
+    make_review(2 * n + who, f"problem {n}", None, None, responder=name)
+    for n in range(4)
+    for who, name in enumerate(("Expert", "Novice"))
+]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A folder with a tiny model, a judge that runs on it, reviews and one pressing student."""
+    folder = tmp_path_factory.mktemp("tutor")
+    save_tiny(folder / "tiny")
+    save_program(folder / "judge", TeachingEvaluator(RUBRIC), {"model": str(folder / "tiny")})
+    write_records(folder / "reviews.jsonl", REVIEWS)
+    (folder / "pressing.jsonl").write_text(json.dumps(MIA) + "\n", encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def own_home(monkeypatch, tmp_path):
+    monkeypatch.setenv("UTTA_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("UTTA_CACHE", "off")
+
+
+def utta(place, *more):
+    words = [
+        "evaluate",
+        "tutor",
+        "--data",
+        place / "reviews.jsonl",
+        "--model",
+        place / "tiny",
+        "--judge",
+        place / "judge",
+    ]
+    words += ["--pressing", place / "pressing.jsonl", "--no-cache", *more]
+    return CliRunner().invoke(cli, [str(word) for word in words])
+
+
+def test_everybody_s_replies_are_judged_beside_the_tutor_s_and_every_press_is_answered(place):
+    done = utta(place, "--out", place / "run", "--json")
+    assert done.exit_code == 0, done.output
+    results = json.loads(done.stdout)
+    assert [(row["responder"], row["n"]) for row in results["judged"]] == [
+        ("this tutor", 4),
+        ("Expert", 4),
+        ("Novice", 4),
+    ]
+    assert all(0 <= row["effectiveness"]["value"] <= 1 for row in results["judged"])
+    assert results["pressed"]["n"] == 2 and results["counts"]["errors"] == 0
+    (line,) = [json.loads(line) for line in (place / "run" / "pressed.jsonl").read_text().splitlines()]
+    assert len(line["answers"]) == 2 and all(answer["teacher_response"].strip() for answer in line["answers"])
+    shown = utta(place, "--out", place / "run")
+    assert shown.exit_code == 0 and "Novice" in shown.stdout
+    assert CliRunner().invoke(cli, ["report", str(place / "run")]).stdout == shown.stdout
+
+
+def test_a_judge_s_words_never_say_whose_a_reply_is(place):
+    """The tutor is not shown the replies that are there, and the same reply has the same level whoever gave it."""
+    same = [review.model_copy(update={"response": "Look at it again.", "id": ""}) for review in REVIEWS]
+    write_records(place / "same.jsonl", [type(review)(**review.model_dump(exclude={"id"})) for review in same])
+    done = utta(place, "--data", place / "same.jsonl", "--out", place / "same", "--json")
+    assert done.exit_code == 0, done.output
+    expert, novice = json.loads(done.stdout)["judged"][1:]
+    assert expert["effectiveness"] == novice["effectiveness"]
+
+
+def test_a_run_held_against_itself_differs_in_nothing_and_a_gate_ends_it(place):
+    assert utta(place, "--out", place / "first", "--limit", "2").exit_code == 0
+    again = utta(place, "--out", place / "beside", "--limit", "2", "--against", place / "first", "--json")
+    found = json.loads(again.stdout)["comparison"]["figures"]
+    assert found["effectiveness"]["value"] == pytest.approx(0, abs=1e-3)
+    assert found["takes_up"]["value"] == 0 and read_json(place / "beside" / "results.json")["gates"] == []
+    stopped = utta(place, "--out", place / "first", "--limit", "2", "--gate", "effectiveness >= 1")
+    assert stopped.exit_code == 100 and "The gate 'effectiveness >= 1' failed" in stopped.output
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--against", "nowhere"), "nowhere is no finished run of a tutor"),
+        (("--gate", "nll > 1"), "names no metric; choose one of effectiveness"),
+        (("--rubric", "utta"), "--rubric is not for a tutor"),
+    ],
+)
+def test_what_cannot_be_done_is_one_sentence(place, tmp_path, words, said):
+    done = utta(place, "--out", tmp_path / "none", *words)
+    assert done.exit_code and said in " ".join(done.stderr.split()) and not (tmp_path / "none").exists()
