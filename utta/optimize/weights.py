@@ -34,7 +34,7 @@ from utta.models.text import adapter_of
 from utta.optimize.finetune import BetterTogether, Finetune, one_model
 from utta.optimize.objectives import Objective, judged, like_the_experts
 from utta.optimize.provider import trainable
-from utta.optimize.traces import Attempt, adapter, attempt, read_rows
+from utta.optimize.traces import Attempt, adapter, attempt, quiet, read_rows
 from utta.programs.coach import ResponseCoach
 from utta.programs.evaluator import THREADS
 from utta.programs.folder import open_judge, open_program, program_name, save_program
@@ -168,13 +168,14 @@ def _tuned(
     weights = Finetune(objective, asdict(asked.recipe), asked.samples, asked.out, given)
     if asked.optimizer == OPTIMIZERS[0]:
         return weights.compile(module.deepcopy(), trainset=train, valset=validation), {}
-    prompts = BootstrapFewShotWithRandomSearch(
-        metric=objective,
-        max_bootstrapped_demos=DEMONSTRATIONS,
-        max_labeled_demos=DEMONSTRATIONS,
-        num_candidate_programs=PROMPTS,
-        num_threads=THREADS,
-    )
+    with quiet():
+        prompts = BootstrapFewShotWithRandomSearch(
+            metric=objective,
+            max_bootstrapped_demos=DEMONSTRATIONS,
+            max_labeled_demos=DEMONSTRATIONS,
+            num_candidate_programs=PROMPTS,
+            num_threads=THREADS,
+        )
     together = BetterTogether(objective, prompts=prompts, weights=weights)
     best = together.compile(
         module.deepcopy(),
