@@ -93,7 +93,7 @@ def test_the_command_draws_the_report_and_stops_at_a_gate(place, made):
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (("--rubric", "utta"), "--rubric is for a judge; leave it out for a student"),
+        (("--rubric", "utta"), "--rubric is not for a student; leave it out."),
         (("--gate", "macro_f1 > 1"), "names no metric; choose one of nll"),
         (("--gate", "a.nll > 1"), "names a criterion, and this run has none"),
         (("--against", "nowhere"), "nowhere is no finished run of a student"),

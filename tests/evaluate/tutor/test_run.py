@@ -12,6 +12,7 @@ from utta.cli.main import cli
 from utta.core.files import read_json
 from utta.programs.evaluator import TeachingEvaluator
 from utta.programs.folder import save_program
+from utta.programs.tutor import Tutor
 from utta.records.read import write_records
 
 REVIEWS = [
@@ -27,6 +28,7 @@ def place(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tutor")
     save_tiny(folder / "tiny")
     save_program(folder / "judge", TeachingEvaluator(RUBRIC), {"model": str(folder / "tiny")})
+    save_program(folder / "tutor", Tutor(max_tokens=100, tries=2), {"model": str(folder / "tiny")})
     write_records(folder / "reviews.jsonl", REVIEWS)
     (folder / "pressing.jsonl").write_text(json.dumps(MIA) + "\n", encoding="utf-8")
     return folder
@@ -39,16 +41,7 @@ def own_home(monkeypatch, tmp_path):
 
 
 def utta(place, *more):
-    words = [
-        "evaluate",
-        "tutor",
-        "--data",
-        place / "reviews.jsonl",
-        "--model",
-        place / "tiny",
-        "--judge",
-        place / "judge",
-    ]
+    words = ["evaluate", place / "tutor", "--data", place / "reviews.jsonl", "--judge", place / "judge"]
     words += ["--pressing", place / "pressing.jsonl", "--no-cache", *more]
     return CliRunner().invoke(cli, [str(word) for word in words])
 
