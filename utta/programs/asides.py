@@ -14,6 +14,7 @@ import binascii
 import codecs
 import json
 import re
+import threading
 import unicodedata
 from collections.abc import Iterable, Iterator
 from functools import cache
@@ -33,6 +34,7 @@ MARKUP = re.compile(
     r"<\||\|>|\[/?INST\]|<</?SYS>>|<!|-->|^\W*(?:system|judge)\W*$|</?(?:system|assistant|instructions?|judge|scores?|ratings?)\b",
     re.I,
 )
+FITTING = threading.Lock()  # the first of many threads fits, and the others wait
 PIECE = re.compile(r"[^.!?;\n。！？；]+[.!?;。！？；]*[\"')\]}>*]*[ \t]*|[.!?;\n。！？；\s]+")
 INVISIBLE = re.compile(r"[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff\U000e0000-\U000e007f]")
 SPACED = re.compile(r"\b(?:\w[ .*_-]){3,}\w\b")
@@ -106,14 +108,18 @@ def _verdict(rubric: Rubric) -> re.Pattern[str]:
 
 
 def _odds(readings: list[str]) -> list[float]:
-    return [float(odds) for odds in _detector().decision_function(readings)] if readings else []
+    if not readings:
+        return []
+    with FITTING:
+        detector = _detector()
+    return [float(odds) for odds in detector.decision_function(readings)]
 
 
 @cache
 def _detector() -> Any:
-    """The classifier of the shipped examples; fitting takes about a second."""
-    lines = (data_dir() / "asides.jsonl").read_text(encoding="utf-8").splitlines()
-    return fit((example["text"], example["judge"]) for example in map(json.loads, lines))
+    """The classifier of the shipped examples; fitting takes some seconds."""
+    lines = (data_dir() / "asides.jsonl").read_text(encoding="utf-8").split("\n")
+    return fit((example["text"], example["judge"]) for example in map(json.loads, filter(None, lines)))
 
 
 def fit(examples: Iterable[tuple[str, bool]]) -> Any:
