@@ -5,6 +5,7 @@ is packed or cut. The best epoch is the one with the least loss on the validatio
 kill and the files are those of `utta.distill.loop`. It does not choose what is learned.
 """
 
+import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from transformers import AutoConfig, AutoTokenizer
 from trl.trainer.sft_config import SFTConfig
 from trl.trainer.sft_trainer import SFTTrainer
 
+from utta.core.files import read_json
 from utta.distill.learned import learned_loss
 from utta.distill.loop import one_gpu, run, settings
 from utta.distill.processes import shared_out, within_forward
@@ -56,6 +58,26 @@ def train_text(
         train_dataset=Dataset.from_list(list(map(_columns, rows))),
     )
     return run(out, recipe, located, trainer, lambda: trainer.measure(validation), CHOSEN_BY, watch)
+
+
+def trained(
+    out: Path,
+    recipe: TextRecipe,
+    located: Located,
+    rows: Sequence[TextRow],
+    validation: Sequence[TextRow],
+    watch: Callable[[int, int], None] = lambda step, steps: None,
+) -> list[dict[str, Any]]:
+    """What `train_text` does, with the best adapter in `out/adapter` in the end and nothing left of the training but
+    `history.json` and `losses.jsonl`. An adapter that is there already is not trained again."""
+    if (out / "adapter").is_dir():
+        history = read_json(out / "history.json")
+    else:
+        history = train_text(out, recipe, located, rows, validation, watch)
+        (out / "best").rename(out / "adapter")
+    for rest in ("checkpoints", ".best", ".before"):
+        shutil.rmtree(out / rest, ignore_errors=True)
+    return history
 
 
 class TextTrainer(SFTTrainer):

@@ -9,7 +9,6 @@ A record becomes the chat that the program's model would be given, and what the 
 epoch. The program's prompt stays what it was. A judge learns levels, not texts (`utta.distill.run`).
 """
 
-import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -113,20 +112,13 @@ def _part(program: Program, located: Located, path: Path, records: Sequence[Any]
 
 def distill_text(asked: AskedText) -> dict[str, Any]:
     """Train and save; returns the manifest. Goes on where an interrupted call with the same request was."""
-    from utta.distill.sft import train_text
+    from utta.distill.sft import trained
 
     prepared = prepare(asked)
     claim(asked.out, prepared.config)
     if not (asked.out / "manifest.json").is_file():
-        rows, validation, located = prepared.train.rows, prepared.validation.rows, prepared.located
-        if (asked.out / "adapter").is_dir():
-            history = read_json(asked.out / "history.json")
-        else:
-            history = train_text(asked.out, asked.recipe, located, rows, validation)
-            (asked.out / "best").rename(asked.out / "adapter")
-        _save(asked, prepared, history)
-    for rest in ("checkpoints", ".best", ".before"):
-        shutil.rmtree(asked.out / rest, ignore_errors=True)
+        rows, validation = prepared.train.rows, prepared.validation.rows
+        _save(asked, prepared, trained(asked.out, asked.recipe, prepared.located, rows, validation))
     return read_json(asked.out / "manifest.json")
 
 

@@ -10,7 +10,6 @@ same engine, asked with the adapter's name. No server is started. What is learne
 
 import hashlib
 import json
-import shutil
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -21,11 +20,10 @@ from typing import Any
 from dspy.clients.provider import Provider, TrainingJob
 
 from utta.core.errors import UttaError, shorten
-from utta.core.files import read_json
 from utta.core.paths import home
 from utta.core.runs import claim
 from utta.distill.recipe import TextRecipe
-from utta.distill.sft import text_rows, train_text
+from utta.distill.sft import text_rows, trained
 from utta.models.catalogue import Located
 from utta.models.load import Model
 from utta.models.text import TextEngine, adapter_of
@@ -179,15 +177,10 @@ def train(located: Located, chats: Sequence[Chat], wanted: Wanted, watch: Callab
     claim(out, config)
     rows, long = _rows(located, learned, "learn from")
     validation, long_too = _rows(located, held_out, "choose an epoch by")
-    adapter = out / "adapter"
-    if adapter.is_dir():
-        history = read_json(out / "history.json")
-    else:
-        history = train_text(out, wanted.recipe, located, rows, validation, watch)
-        (out / "best").rename(adapter)
-    for rest in ("checkpoints", ".best", ".before"):
-        shutil.rmtree(out / rest, ignore_errors=True)
-    return Tuned(adapter, history, {"learned": len(rows), "validation": len(validation), "too_long": long + long_too})
+    history = trained(out, wanted.recipe, located, rows, validation, watch)
+    return Tuned(
+        out / "adapter", history, {"learned": len(rows), "validation": len(validation), "too_long": long + long_too}
+    )
 
 
 def _rows(located: Located, chats: Sequence[Chat], purpose: str) -> tuple[list[TextRow], int]:
