@@ -10,6 +10,7 @@ from utta.distill.learned import learned_loss
 from utta.distill.recipe import TextRecipe
 from utta.distill.sft import TextTrainer, text_rows, train_text
 from utta.models.engine import Engine
+from utta.models.text_rows import padded
 
 CHATS = [
     [
@@ -32,14 +33,6 @@ def rows(tiny):
     found, long = text_rows(tiny, CHATS, only_last=True)
     assert len(found) == len(CHATS) and not long
     return found
-
-
-def padded(rows):
-    ids, learned = (
-        torch.nn.utils.rnn.pad_sequence([torch.tensor(x) for x in part], batch_first=True)
-        for part in ([row.ids for row in rows], [row.learned for row in rows])
-    )
-    return ids, learned
 
 
 def test_the_loss_and_its_gradient_are_those_of_the_plain_cross_entropy(learnt_model, rows):
@@ -79,7 +72,7 @@ def test_what_is_written_is_learned_and_the_engine_agrees(tiny, rows, tmp_path):
     assert [entry["epoch"] for entry in history] == [1, 2]
     engine = Engine(tiny, torch.float32)
     before = [p for row in rows[6:] for p in engine.log_probabilities(row)]
-    adapter = engine.add_adapter(tmp_path / "best")
+    adapter = engine.add_adapter(tmp_path / "adapter")
     after = [p for row in rows[6:] for p in engine.log_probabilities(row, adapter)]
     best = min(entry["loss"] for entry in history)
     assert -sum(after) / len(after) == pytest.approx(best, abs=1e-3)
@@ -102,7 +95,7 @@ def test_a_training_that_was_ended_is_the_unbroken_one(tiny, rows, tmp_path, mon
     assert heard == [(n, 6) for n in range(1, 6)]
     again = train_text(broken, RECIPE, tiny, rows[:6], rows[6:])
     assert [entry["loss"] for entry in again] == [entry["loss"] for entry in history]
-    ours, theirs = (load_file(out / "best" / "adapter_model.safetensors") for out in (broken, whole))
+    ours, theirs = (load_file(out / "adapter" / "adapter_model.safetensors") for out in (broken, whole))
     assert all(float((ours[name] - theirs[name]).abs().max()) < 1e-6 for name in theirs)
 
 

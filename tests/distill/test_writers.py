@@ -85,7 +85,7 @@ def test_a_dry_run_shows_what_is_learned_and_writes_nothing(command, program, tm
     learned = "【" + ("I added them, so 13." if program == "student" else '{"teacher_response": "How many groups of 1')
     assert "8 rows of 8 records" in said and learned in said and "for 2 epochs" in said
     assert not (tmp_path / "made").exists()
-    assert json.loads(command("--dry-run", "--json").stdout)["seconds"] > 0
+    assert json.loads(command("--dry-run", "--json").stdout)["estimate"]["seconds"] > 0
 
 
 def test_faults_are_one_sentence(command, program, tmp_path):
@@ -96,6 +96,7 @@ def test_faults_are_one_sentence(command, program, tmp_path):
         (("--train", tmp_path / "other.jsonl"), "other.jsonl"),
         (("--rubric", "utta"), "for a judge"),
         (("--teacher", "somebody"), "for a judge"),
+        (("--balance", "0.5"), "--balance is for a judge"),
     ):
         done = command(*arguments)
         assert done.exit_code and said in " ".join(done.stderr.split()) and "Traceback" not in done.output

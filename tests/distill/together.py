@@ -23,8 +23,8 @@ from utta.distill.processes import processes, within_forward
 from utta.distill.recipe import Recipe
 from utta.distill.rows import training_items
 from utta.distill.trainer import DecisionTrainer, Item, batch_loss
-from utta.models import tree
 from utta.models.catalogue import locate
+from utta.models.flat import base_of
 from utta.models.render import Renderer
 from utta.programs.evaluator import TeachingEvaluator
 
@@ -68,7 +68,7 @@ def gradients(model: Any, items: list[Item]) -> dict[str, torch.Tensor]:
 def shard(model: Any) -> None:
     """Spread the weights over the processes, as FSDP does by data/accelerate/fsdp.yaml."""
     mesh = init_device_mesh("cpu", (processes().num_processes,))
-    for part in (*tree.base_of(model).get_decoder().layers, model):
+    for part in (*base_of(model).get_decoder().layers, model):
         fully_shard(part, mesh=mesh)
 
 

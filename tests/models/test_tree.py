@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import LlamaConfig, LlamaForCausalLM, Phi3Config, Phi3ForCausalLM
 
-from utta.models import attention, tree
+from utta.models import attention, flat, tree
 from utta.models.render import DecisionRow
 
 VOCABULARY = 40
@@ -105,8 +105,8 @@ SHAPES: dict[str, tuple[int, Shape]] = {
     "no trunk at all": (0, [(0, [(0, [3, 2])])]),
     "rows longer than a block": (6, [(3, [(LONG, [2, 4]), (7, [2, 4]), (LONG, [2, 4])]), (2, [(2 * LONG, [1])])]),
     "shared runs longer than a stretch": (
-        tree.STRETCH + 9,
-        [(2 * tree.STRETCH + 5, [(6, [2, 3]), (4, [2])]), (3, [(5, [2])]), (tree.STRETCH, [(1, [1])])],
+        flat.STRETCH + 9,
+        [(2 * flat.STRETCH + 5, [(6, [2, 3]), (4, [2])]), (3, [(5, [2])]), (tree.STRETCH, [(1, [1])])],
     ),
     "many short rows in blocks": (4, [(4, [(25, [2, 2]) for _ in range(12)])]),
 }

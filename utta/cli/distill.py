@@ -4,10 +4,14 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from utta.cli import options
 
-OF_JUDGES = ("rubric", "criteria", "teacher", "teacher_model", "unlabelled", "leave_out", "confidence", "blend")
+OF_JUDGES = (
+    *("rubric", "criteria", "balance", "reviewer_cap"),
+    *("teacher", "teacher_model", "unlabelled", "leave_out", "confidence", "teacher_weight", "blend"),
+)
 
 
 @click.command()
@@ -25,7 +29,7 @@ OF_JUDGES = ("rubric", "criteria", "teacher", "teacher_model", "unlabelled", "le
     type=options.Count,
     help="Passes over the training file, at most.  [default: 5; 3 for programs that write]",
 )
-@click.option("--rank", default=16, type=options.Count, show_default=True, help="LoRA's r.")
+@options.rank
 @click.option(
     "--upper",
     default=1.0,
@@ -175,8 +179,11 @@ def _writer(*, dry_run: bool, val: Path, model: str | None, **asked: Any) -> Any
     from utta.distill.recipe import TextRecipe
     from utta.distill.writers import AskedText, distill_text, plan_text
 
-    if any(asked[name] for name in OF_JUDGES):
-        raise click.UsageError("--rubric, --criteria and what has to do with teachers are for a judge.")
+    source = click.get_current_context().get_parameter_source
+    if given := [name for name in OF_JUDGES if source(name) is not ParameterSource.DEFAULT]:
+        raise click.UsageError(
+            f"--{given[0].replace('_', '-')} is for a judge, and {asked['program']} writes: leave it out."
+        )
     wanted = AskedText(asked["program"], asked["train"], val, asked["out"], model, TextRecipe(**_recipe(asked)))
     return plan_text(wanted) if dry_run else distill_text(wanted)
 

@@ -50,7 +50,7 @@ OF_WEIGHTS = ("bootstrap-finetune", "better-together")
     help="Learn from these rows, such as an earlier run's rows.jsonl that you edited, instead of writing new ones.",
 )
 @click.option("--epochs", default=3, type=options.Count, show_default=True, help="Passes over the rows, at most.")
-@click.option("--rank", default=16, type=options.Count, show_default=True, help="LoRA's r.")
+@options.rank
 @options.seed
 @options.as_json
 def optimize(program: str, optimizer: str | None, out: Path, as_json: bool, **asked: Any) -> None:

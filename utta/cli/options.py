@@ -25,6 +25,7 @@ seed = click.option(
     show_default=True,
     help="Another number gives other random choices.",
 )
+rank = click.option("--rank", default=16, type=Count, show_default=True, help="LoRA's r.")
 as_json = click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON, for a script.")
 
 

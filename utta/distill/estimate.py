@@ -6,10 +6,10 @@ The last step takes the longest conversations of all, which shows what memory is
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -20,14 +20,17 @@ from utta.core.progress import progress
 from utta.core.system import free_disk, memory, peak_memory
 from utta.distill.agreement import judge_items
 from utta.distill.frozen import FrozenLayers
+from utta.distill.learned import learned_loss
 from utta.distill.loop import CHECKPOINT_SECONDS, KEPT_CHECKPOINTS
-from utta.distill.recipe import Recipe
+from utta.distill.recipe import Recipe, TextRecipe
 from utta.distill.trainer import Item, batch_loss
 from utta.models.engine import best_dtype
+from utta.models.text_rows import TextRow, padded
 
 STEPS = 6
 ENOUGH_SECONDS = 40.0
 
+T = TypeVar("T")
 Spent = NDArray[np.float64]  # seconds by the clock, and of all cores together
 
 
@@ -71,15 +74,37 @@ def estimate(
     training += scored * (frozen_passes * costs.freezing + recipe.epochs * costs.scoring)
     calibrating = scored * (costs.freezing + costs.scoring)
     seconds, of_cores = preparing + training + calibrating
-    adapter = sum(p.numel() * p.element_size() for p in model.parameters() if p.requires_grad)
-    peak = peak_memory()
     return {
         "seconds": round(float(seconds), 1),
         "core_seconds": round(float(of_cores), 1),
-        "memory": peak and round(peak + kept * needed),
+        **_room(model, out, recipe.epochs + int(training[0] // CHECKPOINT_SECONDS), more=kept * needed),
+    }
+
+
+def estimate_text(
+    model: Any, recipe: TextRecipe, train: Sequence[TextRow], validation: Sequence[TextRow], out: Path, preparing: Spent
+) -> dict[str, Any]:
+    """The same for a program that writes: getting ready, the steps, the validation after each epoch."""
+    training, scoring = _measured_text(model, recipe.batch, train)
+    learnt, scored = (sum(len(row.ids) for row in part) for part in (train, validation))
+    epochs = recipe.epochs * (learnt * training + scored * scoring)
+    seconds, of_cores = preparing + epochs
+    return {
+        "seconds": round(float(seconds), 1),
+        "core_seconds": round(float(of_cores), 1),
+        **_room(model, out, recipe.epochs + int(epochs[0] // CHECKPOINT_SECONDS)),
+    }
+
+
+def _room(model: Any, out: Path, saved: int, more: float = 0) -> dict[str, Any]:
+    """Memory and disk: what this process has taken and `more` bytes, and that of `saved` checkpoints one after another."""
+    adapter = sum(p.numel() * p.element_size() for p in model.parameters() if p.requires_grad)
+    peak = peak_memory()
+    return {
+        "memory": peak and round(peak + more),
         "memory_here": memory(),
         "gpu_memory": torch.cuda.max_memory_reserved() if torch.cuda.is_available() else None,
-        "disk": _disk(adapter, saved=recipe.epochs + int(training[0] // CHECKPOINT_SECONDS)),
+        "disk": _disk(adapter, saved),
         "disk_free": free_disk(next(folder for folder in (out, *out.absolute().parents) if folder.is_dir())),
         "adapter": adapter,
     }
@@ -94,9 +119,9 @@ def _disk(adapter: int, saved: int) -> int:
     return adapter * max(while_saving, while_copying)
 
 
-def _steps(items: Sequence[Item], batch: int) -> list[list[Item]]:
-    """Steps of items whose lengths are spread like those of all, middling ones first; then the longest items as a step."""
-    by_length = sorted(items, key=lambda item: item.group.tokens)
+def _steps(items: Sequence[T], batch: int, size: Callable[[T], int]) -> list[list[T]]:
+    """Steps of items whose sizes are spread like those of all, middling ones first; then the largest items as a step."""
+    by_length = sorted(items, key=size)
     count = max(STEPS, batch)
     spread = [by_length[(2 * i + 1) * len(items) // (2 * count)] for i in range(count)]
     typical = [spread[i] for i in sorted(range(count), key=lambda i: abs(2 * i + 1 - count))]
@@ -110,7 +135,7 @@ def _measured(model: Any, rubric: Rubric, batch: int, items: Sequence[Item]) -> 
     autocast = best_dtype() is torch.bfloat16
     device = next(model.parameters()).device.type
     spent, tokens, kept = np.zeros((3, 2)), 0, 0
-    *steps, longest = _steps(items, batch)
+    *steps, longest = _steps(items, batch, lambda item: item.group.tokens)
     started = time.monotonic()
     with progress("Timing some steps", 2 + len(steps)) as advance:
         for number, step in enumerate([steps[0], *steps, longest]):
@@ -135,3 +160,28 @@ def _measured(model: Any, rubric: Rubric, batch: int, items: Sequence[Item]) -> 
             advance()
     freezing, training, scoring = spent / tokens
     return Costs(training, scoring, freezing, kept / tokens)
+
+
+def _measured_text(model: Any, batch: int, rows: Sequence[TextRow]) -> tuple[Spent, Spent]:
+    """The costs of a training step and of a pass that scores, per token, measured as `_measured` does."""
+    device = next(model.parameters()).device
+    *steps, longest = _steps(rows, batch, lambda row: len(row.ids))
+    spent, tokens, started = np.zeros((2, 2)), 0, time.monotonic()
+    with progress("Timing some steps", 2 + len(steps)) as advance:
+        for number, step in enumerate([steps[0], *steps, longest]):
+            if number > 1 and step is not longest and time.monotonic() - started > ENOUGH_SECONDS:
+                continue
+            ids, learned = (part.to(device) for part in padded(step))
+            before = clocks()
+            with torch.autocast(device.type, torch.bfloat16, enabled=best_dtype() is torch.bfloat16):
+                learned_loss(model, ids, learned).backward()
+                trained = clocks()
+                with torch.no_grad():
+                    learned_loss(model, ids, learned)
+            model.zero_grad()
+            if number and step is not longest:
+                spent += np.diff([before, trained, clocks()], axis=0)
+                tokens += sum(len(row.ids) for row in step)
+            advance()
+    training, scoring = spent / tokens
+    return training, scoring

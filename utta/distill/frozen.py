@@ -13,6 +13,7 @@ import torch
 
 from utta.core.system import memory
 from utta.models import tree
+from utta.models.flat import base_of
 from utta.models.tree import Begun, Group
 
 SHARE_OF_MEMORY = 0.25
@@ -22,7 +23,7 @@ class FrozenLayers:
     """Gives `tree.log_probabilities` the states that a model's frozen layers have computed; keeps at most `room` bytes."""
 
     def __init__(self, model: Any, room: int | None = None):
-        layers = getattr(tree.base_of(model).get_decoder(), "layers", [])
+        layers = getattr(base_of(model).get_decoder(), "layers", [])
         trained = [any(p.requires_grad for p in layer.parameters()) for layer in layers]
         self.layers = trained.index(True) if True in trained else 0
         beside = int(os.environ.get("LOCAL_WORLD_SIZE", 1))  # processes on this machine

@@ -14,7 +14,7 @@ from signatures.rubric import Rubric
 from utta.distill.trainer import Item
 from utta.models import tree
 from utta.models.render import CODES
-from utta.models.tree import Group, Layout
+from utta.models.tree import Decisions, Group
 
 RESPONSES = 2
 
@@ -63,7 +63,7 @@ def describe(item: Item, rubric: Rubric, tokenizer: Any) -> dict[str, Any]:
     }
 
 
-def sight(layout: Layout) -> torch.Tensor:
+def sight(layout: Decisions) -> torch.Tensor:
     """Which token sees which, [tokens, tokens]: true where the token of the row sees that of the column."""
     tokens = layout.ids.shape[1]
     seen = torch.zeros(tokens, tokens, dtype=torch.bool)

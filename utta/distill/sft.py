@@ -39,8 +39,21 @@ def train_text(
     validation: Sequence[TextRow],
     watch: Callable[[int, int], None] = lambda step, steps: None,
 ) -> list[dict[str, Any]]:
-    """Train an adapter into `out/best`; returns the history, an entry per epoch with the `loss` on validation in nats per
-    learned token. Goes on from the last whole checkpoint. `watch(step, steps)` hears of each step; what it raises ends it."""
+    """Train an adapter into `out/adapter`; returns the history, an entry per epoch with the `loss` on validation in nats per
+    learned token. Goes on from the last whole checkpoint, and does not train again what has been trained; beside the adapter
+    only `history.json` and `losses.jsonl` stay. `watch(step, steps)` hears of each step; what it raises ends it."""
+    if (out / "adapter").is_dir():
+        history = read_json(out / "history.json")
+    else:
+        trainer = _trainer(out, recipe, located, rows)
+        history = run(out, recipe, located, trainer, lambda: trainer.measure(validation), CHOSEN_BY, watch)
+        (out / "best").rename(out / "adapter")
+    for rest in ("checkpoints", ".best", ".before"):
+        shutil.rmtree(out / rest, ignore_errors=True)
+    return history
+
+
+def _trainer(out: Path, recipe: TextRecipe, located: Located, rows: Sequence[TextRow]) -> "TextTrainer":
     torch.manual_seed(recipe.seed)
     model, tokenizer = with_adapter(located, recipe)
     arguments = one_gpu(
@@ -51,33 +64,12 @@ def train_text(
             max_length=None,
         )
     )
-    trainer = TextTrainer(
+    return TextTrainer(
         model=model,
         args=arguments,
         processing_class=tokenizer,
         train_dataset=Dataset.from_list(list(map(_columns, rows))),
     )
-    return run(out, recipe, located, trainer, lambda: trainer.measure(validation), CHOSEN_BY, watch)
-
-
-def trained(
-    out: Path,
-    recipe: TextRecipe,
-    located: Located,
-    rows: Sequence[TextRow],
-    validation: Sequence[TextRow],
-    watch: Callable[[int, int], None] = lambda step, steps: None,
-) -> list[dict[str, Any]]:
-    """What `train_text` does, with the best adapter in `out/adapter` in the end and nothing left of the training but
-    `history.json` and `losses.jsonl`. An adapter that is there already is not trained again."""
-    if (out / "adapter").is_dir():
-        history = read_json(out / "history.json")
-    else:
-        history = train_text(out, recipe, located, rows, validation, watch)
-        (out / "best").rename(out / "adapter")
-    for rest in ("checkpoints", ".best", ".before"):
-        shutil.rmtree(out / rest, ignore_errors=True)
-    return history
 
 
 class TextTrainer(SFTTrainer):

@@ -9,7 +9,6 @@ A record becomes the chat that the program's model would be given, and what the 
 epoch. The program's prompt stays what it was. A judge learns levels, not texts (`utta.distill.run`).
 """
 
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import groupby
@@ -31,7 +30,6 @@ from utta.records.dialogue import Dialogue
 from utta.records.example import TeachingExample
 
 LEARNS: dict[str, Any] = {StudentSimulator.name: Dialogue, Tutor.name: TeachingExample}
-TIMED = 4  # steps that a dry run measures
 
 
 @dataclass(frozen=True)
@@ -112,13 +110,13 @@ def _part(program: Program, located: Located, path: Path, records: Sequence[Any]
 
 def distill_text(asked: AskedText) -> dict[str, Any]:
     """Train and save; returns the manifest. Goes on where an interrupted call with the same request was."""
-    from utta.distill.sft import trained
+    from utta.distill.sft import train_text
 
     prepared = prepare(asked)
     claim(asked.out, prepared.config)
     if not (asked.out / "manifest.json").is_file():
         rows, validation = prepared.train.rows, prepared.validation.rows
-        _save(asked, prepared, trained(asked.out, asked.recipe, prepared.located, rows, validation))
+        _save(asked, prepared, train_text(asked.out, asked.recipe, prepared.located, rows, validation))
     return read_json(asked.out / "manifest.json")
 
 
@@ -142,56 +140,24 @@ def _save(asked: AskedText, prepared: Prepared, history: list[dict[str, Any]]) -
 
 
 def plan_text(asked: AskedText) -> dict[str, Any]:
-    """What would be trained, as counts, a row as text, and the seconds that it would take here; trains and writes nothing.
+    """What would be trained, as counts, a row as text and an `estimate`; trains and writes nothing.
 
     In the row, what is learned stands in 【 】.
     """
+    from utta.distill.estimate import clocks, estimate_text
     from utta.distill.training import with_adapter
 
-    prepared = prepare(asked)
+    started, prepared = clocks(), prepare(asked)
     model, tokenizer = with_adapter(prepared.located, asked.recipe)
-    rows = prepared.train.rows
-    per_token = _seconds_per_token(model, rows, asked.recipe.batch)
-    learned, scored = prepared.train.told["tokens"], prepared.validation.told["tokens"]
+    rows, held_out = prepared.train.rows, prepared.validation.rows
     return {
         "model": prepared.located.name,
         "train": prepared.train.told,
         "validation": prepared.validation.told,
         "epochs": asked.recipe.epochs,
-        # A pass that scores takes a third of one that trains.
-        "seconds": round(asked.recipe.epochs * per_token * (learned + scored / 3), 1),
         "row": _shown(min(rows, key=lambda row: len(row.ids)), tokenizer),
+        "estimate": estimate_text(model, asked.recipe, rows, held_out, asked.out, clocks() - started),
     }
-
-
-def _seconds_per_token(model: Any, rows: Sequence[TextRow], batch: int) -> float:
-    """Of a training step, measured on rows of middling length; the first step warms up and does not count."""
-    import torch
-    from torch.nn.utils.rnn import pad_sequence
-
-    from utta.core.progress import progress
-    from utta.distill.learned import learned_loss
-    from utta.models.engine import best_dtype
-
-    by_length = sorted(rows, key=lambda row: len(row.ids))
-    middle = max(0, (len(rows) - batch) // 2)
-    step = by_length[middle : middle + batch]
-    device = next(model.parameters()).device
-    ids, learned = (
-        pad_sequence([torch.tensor(value) for value in values], batch_first=True).to(device)
-        for values in ([row.ids for row in step], [row.learned for row in step])
-    )
-    started = time.monotonic()
-    with progress("Timing some steps", TIMED) as advance:
-        for number in range(TIMED):
-            if number == 1:
-                started = time.monotonic()
-            with torch.autocast(device.type, torch.bfloat16, enabled=best_dtype() is torch.bfloat16):
-                loss = learned_loss(model, ids, learned)
-            loss.backward()
-            model.zero_grad()
-            advance()
-    return (time.monotonic() - started) / (TIMED - 1) / sum(len(row.ids) for row in step)
 
 
 def _shown(row: TextRow, tokenizer: Any) -> str:

@@ -3,8 +3,8 @@
 The tokens of many prompts stand in one flat sequence, each shared part once. A `Span` is a run of tokens that attend
 together: to earlier runs, which they see whole, and to themselves through a small mask. Transformers calls
 `tree_attention` through its attention registry and hands it the spans; a call without spans goes to SDPA, unless texts are
-written on a CPU, token by token. On a 2-core
-CPU, forward and backward take half the time of SDPA with one dense mask, which computes mostly what is hidden.
+written on a CPU, token by token. On a 2-core CPU, forward and backward take half the time of SDPA with one dense mask, which
+computes mostly what is hidden.
 """
 
 from collections.abc import Sequence

@@ -12,6 +12,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
+from itertools import accumulate
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
@@ -196,10 +197,10 @@ class Engine:
                     break
                 taken += group
         elif isinstance(first.work, TextRow):
-            taken = sorted(alike, key=lambda r: abs(_length(r) - _length(first)))
-            taken = taken[: max(1, PASS_TOKENS // max(map(_length, taken)))]
+            sizes = accumulate(len(r.work.ids) for r in alike if isinstance(r.work, TextRow))
+            taken = [r for r, size in zip(alike, sizes, strict=True) if r is first or size <= PASS_TOKENS]
         else:
-            taken = sorted(alike, key=lambda r: abs(_length(r) - _length(first)))[:TEXT_BATCH]
+            taken = alike[:TEXT_BATCH]
         self._waiting = [r for r in self._waiting if r not in taken]
         return taken
 
@@ -247,11 +248,6 @@ class Engine:
         for draft in write(self.base, drafts, self._ends, self._begins):
             text = self.tokenizer.decode(draft.written, skip_special_tokens=True)
             asked[id(draft)].answer.set_result(Text(text, draft.finish, len(draft.prompt), len(draft.written)))
-
-
-def _length(request: _Request) -> int:
-    assert not isinstance(request.work, DecisionRow)
-    return len(request.work.prompt if isinstance(request.work, Draft) else request.work.ids)
 
 
 def _by_conversation(requests: list[_Request]) -> list[list[_Request]]:

@@ -13,6 +13,7 @@ import torch
 from torch.nn.utils.rnn import pad_sequence
 
 from utta.core.errors import UttaError
+from utta.models.flat import lay_out_rows, read
 from utta.models.render import Renderer, TooLong
 
 
@@ -53,20 +54,26 @@ def conversation_row(renderer: Renderer, messages: Sequence[Mapping[str, str]], 
 
 
 def log_probabilities(model: Any, rows: Sequence[TextRow]) -> list[list[float]]:
-    """For each row the log-probabilities (natural, float32) of its learned tokens, each given all that stands before it.
-
-    The rows are one batch, padded at their ends, where no token sees the padding.
-    """
-    head = model.get_output_embeddings().weight
-    ids = pad_sequence([torch.tensor(row.ids) for row in rows], batch_first=True).to(head.device)
-    head = head.float()
-    hidden = model.get_decoder()(input_ids=ids, use_cache=False).last_hidden_state
+    """For each row the log-probabilities (natural, float32) of its learned tokens, each given all that stands before it."""
+    layout, places = lay_out_rows([row.ids for row in rows])
+    head = model.get_output_embeddings().weight.float()
+    hidden = read(model.get_decoder(), layout)[0]
     found = []
-    for states, row, tokens in zip(hidden, rows, ids, strict=True):
-        places = torch.tensor([i for i, learned in enumerate(row.learned) if learned], device=head.device).long()
-        logits = states[places - 1].float() @ head.T
-        found.append(logits.log_softmax(dim=-1).gather(1, tokens[places][:, None])[:, 0].tolist())
+    for own, row in zip(places, rows, strict=True):
+        learned = torch.tensor(row.learned).nonzero()[:, 0]
+        logits = hidden[own[learned - 1].to(head.device)].float() @ head.T
+        tokens = torch.tensor(row.ids, device=head.device)[learned.to(head.device)]
+        found.append(logits.log_softmax(dim=-1).gather(1, tokens[:, None])[:, 0].tolist())
     return found
+
+
+def padded(rows: Sequence[TextRow]) -> tuple[torch.Tensor, torch.Tensor]:
+    """The rows' `ids` and `learned` [rows, tokens], padded at their ends."""
+    ids, learned = (
+        pad_sequence([torch.tensor(part) for part in parts], batch_first=True)
+        for parts in ([row.ids for row in rows], [row.learned for row in rows])
+    )
+    return ids, learned
 
 
 def turns(row: TextRow) -> list[tuple[int, int]]:

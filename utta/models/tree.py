@@ -10,18 +10,17 @@ functions train. Nothing is padded, and the large matrix products run over all t
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import accumulate, pairwise
 from typing import Any
 
 import torch
 
 from utta.models import attention
 from utta.models.attention import Span
+from utta.models.flat import Layout, after, base_of, in_order, read
 from utta.models.render import DecisionRow, common_prefix
 
-# Tokens that attend together: fewer make small matrix products, more compute what is hidden.
-BLOCK = 160  # of responses
-STRETCH = 256  # of a run that all of them share
+# Tokens of responses that attend together: fewer make small matrix products, more compute what is hidden.
+BLOCK = 160
 
 
 @dataclass(frozen=True)
@@ -64,13 +63,10 @@ def group_rows(rows: Iterable[DecisionRow], most_tokens: int = 3072) -> list[Gro
 
 
 @dataclass
-class Layout:
-    """A flat sequence: `ids`, `positions` [1, tokens], its `spans`, and `readouts` [decisions], the place of each
-    read-out, group by group, response by response, criterion by criterion."""
+class Decisions(Layout):
+    """The flat sequence of some groups. `readouts` [decisions] is the place of each read-out, group by group, response by
+    response, criterion by criterion."""
 
-    ids: torch.Tensor
-    positions: torch.Tensor
-    spans: list[Span]
     readouts: torch.Tensor
 
 
@@ -89,18 +85,18 @@ def shared_by_all(groups: Sequence[Group]) -> int:
     return min(common_prefix(g.rows[0].trunk for g in groups), min(g.prefix for g in groups))
 
 
-def lay_out(groups: Sequence[Group]) -> Layout:
+def lay_out(groups: Sequence[Group]) -> Decisions:
     """The flat sequence of some groups; what all of them share stands first, once."""
     root = shared_by_all(groups)
     ids, positions, readouts = list(groups[0].rows[0].trunk[:root]), list(range(root)), []
-    spans = _in_order(0, root, [])
+    spans = in_order(0, root, [])
     for group in groups:
         sees = [(0, root)] if root else []
         start = len(ids)
         if group.prefix > root:
             ids += group.rows[0].trunk[root : group.prefix]
             positions += range(root, group.prefix)
-            spans += _in_order(start, len(ids), sees)
+            spans += in_order(start, len(ids), sees)
             sees.append((start, len(ids)))
         start = len(ids)
         branches: list[tuple[int, int]] = []
@@ -116,17 +112,7 @@ def lay_out(groups: Sequence[Group]) -> Layout:
                 if j:
                     readouts.append(len(ids) - 1)
         spans.append(Span(start, len(ids), sees, _apart(branches)))
-    return Layout(torch.tensor([ids]), torch.tensor([positions]), spans, torch.tensor(readouts))
-
-
-def _in_order(start: int, end: int, sees: list[tuple[int, int]]) -> list[Span]:
-    """The spans of a run where a token sees all that stands before it."""
-    cuts = [*range(start, end, STRETCH), end]
-    return [Span(a, b, [*sees, (start, a)] if a > start else list(sees), _after(b - a)) for a, b in pairwise(cuts)]
-
-
-def _after(length: int) -> torch.Tensor:
-    return torch.ones(length, length, dtype=torch.bool).triu(1)
+    return Decisions(torch.tensor([ids]), torch.tensor([positions]), spans, torch.tensor(readouts))
 
 
 def _apart(branches: list[tuple[int, int]]) -> torch.Tensor:
@@ -134,12 +120,7 @@ def _apart(branches: list[tuple[int, int]]) -> torch.Tensor:
     response, branch = torch.tensor(branches).unbind(1)
     same = response[:, None] == response[None, :]
     in_sight = (branch[:, None] == branch[None, :]) | (branch[None, :] == 0)
-    return ~(same & in_sight) | _after(len(branches))
-
-
-def base_of(model: Any) -> Any:
-    """The language model itself, adapters within it, where PEFT has wrapped it."""
-    return model.get_base_model() if hasattr(model, "get_base_model") else model
+    return ~(same & in_sight) | after(len(branches))
 
 
 def log_probabilities(model: Any, groups: Sequence[Group], begun: Begun | None = None) -> list[torch.Tensor]:
@@ -153,22 +134,12 @@ def log_probabilities(model: Any, groups: Sequence[Group], begun: Begun | None =
         raise ValueError(f"the model has the attention {base.config._attn_implementation!r}; use engine.load_weights")
     decoder, head = base.get_decoder(), base.get_output_embeddings().weight
     if begun is None:
-        hidden = _pass(decoder, layout)
+        hidden = read(decoder, layout)
     else:
         with _part(decoder, begun.layers, None), _starting_with(begun.states.to(head.device), decoder.layers[0]):
-            hidden = _pass(decoder, layout)
+            hidden = read(decoder, layout)
     codes = [c for group in groups for row in group.rows for c in row.codes]
     return read_out(hidden[0, layout.readouts.to(head.device)], head, codes)
-
-
-def states_of_rows(model: Any, rows: Sequence[torch.Tensor]) -> torch.Tensor:
-    """The states [all tokens, width] after the model's last layer of rows of tokens [tokens], one row after another; each is
-    read by itself, and none is padded."""
-    ends = list(accumulate(map(len, rows)))
-    spans = [span for row, end in zip(rows, ends, strict=True) for span in _in_order(end - len(row), end, [])]
-    positions = torch.cat([torch.arange(len(row)) for row in rows])
-    layout = Layout(torch.cat(list(rows))[None], positions[None], spans, torch.tensor([], dtype=torch.long))
-    return _pass(base_of(model).get_decoder(), layout)[0]
 
 
 def states_after(model: Any, group: Group, layers: int) -> torch.Tensor:
@@ -178,24 +149,10 @@ def states_after(model: Any, group: Group, layers: int) -> torch.Tensor:
         # The decoder would hand out what its last norm makes of them.
         hook = decoder.layers[-1].register_forward_hook(lambda layer, given, states: seen.append(states))
         try:
-            _pass(decoder, lay_out([group]))
+            read(decoder, lay_out([group]))
         finally:
             hook.remove()
     return seen[0][0] if isinstance(seen[0], tuple) else seen[0]
-
-
-def _pass(decoder: Any, layout: Layout) -> torch.Tensor:
-    device = next(decoder.parameters()).device
-    for span in layout.spans:
-        span.hidden = span.hidden.to(device)
-    return decoder(
-        input_ids=layout.ids.to(device),
-        position_ids=layout.positions.to(device),
-        # Any four-dimensional mask keeps Transformers from building its own; the spans say who sees what.
-        attention_mask=torch.ones(1, 1, 1, 1, dtype=torch.bool, device=device),
-        use_cache=False,
-        spans=layout.spans,
-    ).last_hidden_state
 
 
 @contextmanager

@@ -1,20 +1,22 @@
 """Writing many texts at once: one token for each of them in a pass, until the last one has ended.
 
-What all prompts begin with is read once. A text that has ended leaves the batch, so that the others do not carry it on.
-Each text has its own settings; those with a schema are led by a `Guide` and are always whole.
+What prompts begin with alike is read once (`utta.models.flat`). A text that has ended leaves the batch, so that the others
+do not carry it on. Each text has its own settings; those with a schema are led by a `Guide` and are always whole.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import torch
-from transformers import DynamicCache
+from torch import nn
+from torch.nn.utils.rnn import pad_sequence
+from transformers.cache_utils import Cache, DynamicCache, DynamicLayer
 
+from utta.models.flat import lay_out_rows, read
 from utta.models.grammar import Guide
-from utta.models.render import common_prefix
 
-SHARED = 16  # a common beginning of fewer tokens is not worth a pass of its own
+ROOM = 64  # tokens that a text may grow by before its keys and values are copied
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ def write(model: Any, drafts: Sequence[Draft], ends: set[int], begins: torch.Ten
 
     `begins` [vocabulary] says which tokens may begin a text without a schema.
     """
-    going, batch = list(drafts), _Batch(model, drafts)
+    going, batch = list(drafts), _Batch(model, [draft.prompt for draft in drafts])
     while True:
         for draft, logits in zip(going, batch.logits.float().cpu(), strict=True):
             draft.add(draft.choose(logits, begins), ends)
@@ -102,28 +104,20 @@ def write(model: Any, drafts: Sequence[Draft], ends: set[int], begins: torch.Ten
 class _Batch:
     """What the model has read of each text. `logits` [texts, vocabulary] are those of the next token.
 
-    The prompts' common beginning stands first, then each one's padding, then the rest of it.
+    The prompts are read as one flat sequence; from then on each text is a row of its own.
     """
 
-    def __init__(self, model: Any, drafts: Sequence[Draft]):
-        self.model, self.cache = model, DynamicCache(config=model.config)
-        prompts = [draft.prompt for draft in drafts]
-        shared = min(common_prefix(prompts), min(map(len, prompts)) - 1) if len(prompts) > 1 else 0
-        shared = shared if shared >= SHARED else 0
-        longest = max(map(len, prompts))
-        pads = [longest - len(prompt) for prompt in prompts]
-        if shared:
-            self._pass([prompts[0][:shared]], torch.ones(1, shared, dtype=torch.long), torch.arange(shared)[None])
-            self.cache.batch_repeat_interleave(len(prompts))
-        place = torch.arange(longest)[None]
-        padding = (place >= shared) & (place < shared + torch.tensor(pads)[:, None])
-        self.mask = (~padding).long()
-        self.positions = torch.tensor(list(map(len, prompts)))[:, None]
-        self._pass(
-            [(0,) * pad + prompt[shared:] for pad, prompt in zip(pads, prompts, strict=True)],
-            self.mask,
-            (self.mask.cumsum(1) - 1)[:, shared:],
-        )
+    def __init__(self, model: Any, prompts: Sequence[tuple[int, ...]]):
+        self.model, flat = model, DynamicCache()
+        layout, places = lay_out_rows(prompts)
+        read(model.get_decoder(), layout, flat)
+        places = [own[:-1] for own in places]  # a prompt's last token is read below, as those that follow are
+        chosen = pad_sequence(places, batch_first=True, padding_side="left")
+        self.cache = Cache([_RoomyLayer(layer, chosen.to(model.device)) for layer in flat.layers])
+        self.positions = torch.tensor(list(map(len, places)))[:, None]
+        self.used = chosen.shape[1]
+        self.mask = torch.arange(self.used) >= self.used - self.positions
+        self.read([prompt[-1] for prompt in prompts])
 
     def keep(self, texts: list[int]) -> None:
         """Go on with some of the texts only."""
@@ -133,17 +127,43 @@ class _Batch:
 
     def read(self, tokens: list[int]) -> None:
         """Read one more token of each text."""
-        self.mask = torch.cat([self.mask, self.mask.new_ones(len(tokens), 1)], dim=1)
-        self._pass([(token,) for token in tokens], self.mask, self.positions)
-        self.positions = self.positions + 1
-
-    def _pass(self, ids: list[tuple[int, ...]], mask: torch.Tensor, positions: torch.Tensor) -> None:
+        if self.used == self.mask.shape[1]:
+            self.mask = nn.functional.pad(self.mask, (0, ROOM))
+            for layer in cast("list[_RoomyLayer]", self.cache.layers):
+                layer.make_room()
+        self.mask[:, self.used] = True
+        self.used += 1
         device = self.model.device
         self.logits = self.model(
-            input_ids=torch.tensor(ids, device=device),
-            attention_mask=mask.to(device),
-            position_ids=positions.to(device),
+            input_ids=torch.tensor(tokens, device=device)[:, None],
+            attention_mask=self.mask[:, None, None].to(device),
+            position_ids=self.positions.to(device),
             past_key_values=self.cache,
             use_cache=True,
-            logits_to_keep=1,
         ).logits[:, -1]
+        self.positions = self.positions + 1
+
+
+class _RoomyLayer(DynamicLayer):
+    """A layer's keys and values [texts, heads, tokens, width] with room for more tokens, which the mask hides: Transformers'
+    own layer copies all of them for each token. In the beginning they are the `chosen` [texts, tokens] ones of a flat
+    sequence's `layer`."""
+
+    keys: torch.Tensor
+    values: torch.Tensor
+
+    def __init__(self, layer: Any, chosen: torch.Tensor):
+        super().__init__()
+        self.lazy_initialization(layer.keys, layer.values)
+        self.keys, self.values = (x[0][:, chosen].transpose(0, 1).contiguous() for x in (layer.keys, layer.values))
+        self.used = chosen.shape[1]
+
+    def make_room(self) -> None:
+        self.keys, self.values = (nn.functional.pad(x, (0, 0, 0, ROOM)) for x in (self.keys, self.values))
+
+    def update(
+        self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **kwargs: Any
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        self.keys[:, :, self.used], self.values[:, :, self.used] = key_states[:, :, 0], value_states[:, :, 0]
+        self.used += 1
+        return self.keys, self.values

@@ -23,7 +23,7 @@ from utta.core.errors import UttaError, shorten
 from utta.core.paths import home
 from utta.core.runs import claim
 from utta.distill.recipe import TextRecipe
-from utta.distill.sft import text_rows, trained
+from utta.distill.sft import text_rows, train_text
 from utta.models.catalogue import Located
 from utta.models.load import Model
 from utta.models.text import TextEngine, adapter_of
@@ -177,7 +177,7 @@ def train(located: Located, chats: Sequence[Chat], wanted: Wanted, watch: Callab
     claim(out, config)
     rows, long = _rows(located, learned, "learn from")
     validation, long_too = _rows(located, held_out, "choose an epoch by")
-    history = trained(out, wanted.recipe, located, rows, validation, watch)
+    history = train_text(out, wanted.recipe, located, rows, validation, watch)
     return Tuned(
         out / "adapter", history, {"learned": len(rows), "validation": len(validation), "too_long": long + long_too}
     )

@@ -44,8 +44,8 @@ def render_text_plan(planned: dict[str, Any], console: Console) -> None:
                                 f"{told['tokens']:,} tokens, of which {told['learned_tokens']:,} are learned; "
                                 f"{told['too_long']:,} too long, put aside")
         )  # fmt: skip
-    rows.append(("Time", f"about {duration(planned['seconds'])} for {counted(planned['epochs'], 'epoch')}"))
     pairs(console, rows)
+    _cost(planned["estimate"], planned["epochs"], console)
     heading(console, "The shortest row; what is learned stands in 【 】")
     console.print(text("") + Text(safe_lines(planned["row"]), overflow="fold"))
 
