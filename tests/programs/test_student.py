@@ -25,20 +25,22 @@ TOLD = [
 
 
 class Writer:
-    """A model that always says the same and keeps what it was given."""
+    """A model that says one thing after another, the last one for ever, and keeps what it was given."""
 
     supports_response_schema = False
     supported_params = ("max_tokens",)
 
-    def __init__(self) -> None:
+    def __init__(self, *replies: str) -> None:
         self.seen: list[Any] = []
+        self.replies = list(replies or (" I still think 7. ",))
 
     def complete(self, request: Any) -> Response:
         self.seen.append([("system", request.system), *((m.role, m.parts[0].text) for m in request.messages)])
+        said = self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
         return Response(
             id="1",
             model=request.model,
-            message=Message.assistant([TextPart(" I still think 7. ")]),
+            message=Message.assistant([TextPart(said)]),
             finish_reason="stop",
             usage=Usage(input_tokens=1, output_tokens=1),
         )
@@ -55,8 +57,8 @@ def dialogue(**more: Any) -> Dialogue:
     return Dialogue(source="test", dialogue_id="1", grade_level="4", dialogue_turns=turns, **known)
 
 
-def playing(student: StudentSimulator) -> tuple[StudentSimulator, Writer]:
-    writer = Writer()
+def playing(student: StudentSimulator, *replies: str) -> tuple[StudentSimulator, Writer]:
+    writer = Writer(*replies)
     return student.use(Model("writer", None, dspy.LM("local/writer@", engine=writer, cache=False), local=False)), writer
 
 
@@ -104,6 +106,34 @@ def test_a_chat_alternates_from_the_teacher_on_and_loses_no_word(turns):
     )
     said = "\n".join(m["content"] for m in messages if m["content"] != OPENING)
     assert said == "\n".join(turn.utterance.strip() for turn in turns if turn.utterance.strip())
+
+
+RETOLD = "Sure. I started with the three and the four, and then I thought about what to do with them, " * 3
+BEGINS = [{"role": "user", "content": "How did you get it?"}]
+GOES_ON = [*BEGINS, {"role": "assistant", "content": "I added."}, {"role": "user", "content": "Why?"}]
+
+
+@pytest.mark.parametrize(
+    ("conversation", "solution", "replies", "asked"),
+    [
+        (BEGINS, "3 × 4 = 7", (RETOLD, RETOLD + "so I got 8.", RETOLD + "so I got 7."), 3),
+        (BEGINS, "3 × 4 = 7", (RETOLD,), 4),
+        (BEGINS, "3 × 4 = 7", ("I added.",), 1),
+        (BEGINS, "", (RETOLD,), 1),
+        (GOES_ON, "3 × 4 = 7", (RETOLD,), 1),
+    ],
+)
+def test_a_student_who_goes_through_its_solution_comes_to_its_own_answer(conversation, solution, replies, asked):
+    student, writer = playing(StudentSimulator(), *replies)
+    said = student(conversation=conversation, student_solution=solution).student_turn
+    assert said == replies[-1].strip() and len(writer.seen) == asked
+
+
+def test_a_state_that_is_none_is_one_sentence(tmp_path):
+    save_program(tmp_path, StudentSimulator(), {"model": "smollm2-135m-q4"})
+    (tmp_path / "program.json").write_text("{}")
+    with pytest.raises(UttaError, match=r"program\.json is not the state of a student .*make the program anew\.$"):
+        open_program(str(tmp_path))
 
 
 def test_a_saved_student_opens_with_its_wording_and_without_a_rubric(tmp_path):

@@ -2,6 +2,7 @@
 
 import errno
 import importlib
+import logging
 import os
 from typing import Any, NoReturn
 
@@ -84,6 +85,8 @@ def main() -> None:
     """The entry point. The settings come first: the libraries read them when they are imported."""
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
+    # It says of every text that is as long as was asked for that it was cut.
+    logging.getLogger("dspy.clients.lm").setLevel(logging.ERROR)
     cli(prog_name="utta")
 
 

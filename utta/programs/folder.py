@@ -114,7 +114,13 @@ def open_program(
     if manifest.get("kind", "program") != "program":
         raise UttaError(f"{folder} was exported for other servers; evaluate the program that it was made from.")
     module, whole = _made_again(folder, manifest)
-    module.load_state(read_json(folder / "program.json"))
+    try:
+        module.load_state(read_json(folder / "program.json"))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UttaError(
+            f"{folder}/program.json is not the state of a {manifest['program']} ({type(error).__name__}: {error}); put it "
+            "back, or make the program anew."
+        ) from None
     base = str(folder) if manifest["model"] == HERE else manifest["model"]
     if model and model != base and manifest.get("adapter"):
         raise UttaError(f"{folder} holds an adapter for {base}, so it cannot run on {model}; leave --model out.")

@@ -10,24 +10,22 @@ best of them is said. `utta.evaluate.tutor` measures how far that holds when it 
 `max_tokens`, `top_p`, `tries`) is set when it is made and saved with it.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import dspy
 
 from metrics.guidance import takes_up, worked_out
 from signatures.tutor import Answer
-from utta.models.load import Model
-from utta.models.text import TextEngine
 from utta.programs.adapters import BoundedJSON
+from utta.programs.careful import Careful
 from utta.records.example import TeachingExample
 from utta.records.record import Turn
 
-AGAIN = 0.8  # the temperature of a second try
 SPEAKERS = {"teacher": "Tutor", "student": "Student"}
 
 
-class Tutor(dspy.Module):
+class Tutor(Careful):
     """One answer to a student: `teacher_response`, `techniques_used` and `rationale`."""
 
     name = "tutor"
@@ -37,31 +35,9 @@ class Tutor(dspy.Module):
         self, temperature: float | None = None, max_tokens: int = 256, top_p: float | None = None, tries: int = 4
     ):
         """What is None is the model's own setting."""
-        super().__init__()
-        self.tries = tries
+        super().__init__(tries)
         settings = {"temperature": temperature, "max_tokens": max_tokens, "top_p": top_p}
         self.answer = dspy.Predict(Answer, **{name: value for name, value in settings.items() if value is not None})
-
-    def use(self, model: Model) -> "Tutor":
-        """Answer with `model` from now on."""
-        self.answer.lm = model.lm
-        return self
-
-    def dump_state(self, *args: Any, **told: Any) -> dict[str, Any]:
-        """DSPy's state, and how the tutor writes, which DSPy leaves out."""
-        return super().dump_state(*args, **told) | {"settings": self.answer.config | {"tries": self.tries}}
-
-    def load_state(self, state: dict[str, Any], **told: Any) -> None:
-        super().load_state(state, **told)
-        settings = dict(state["settings"])
-        self.tries = settings.pop("tries")
-        self.answer.config = settings
-
-    @property
-    def cancel(self) -> Callable[[], None] | None:
-        """What drops the requests under way, where the model is local."""
-        engine = getattr(self.answer.lm, "engine", None)
-        return engine.engine.cancel if isinstance(engine, TextEngine) else None
 
     def forward(self, student_question: str, grade_level: str = "", subject: str = "", context: str = "") -> Any:
         inputs = {
@@ -70,19 +46,7 @@ class Tutor(dspy.Module):
             "context": context,
             "student_question": student_question,
         }
-        best, faults, calls = None, 0, []
-        for number in range(self.tries):
-            with dspy.context(adapter=self.adapter, trace=[]):
-                said = self.answer(**inputs, config={"temperature": AGAIN, "seed": number} if number else {})
-                trace = list(dspy.settings.trace)
-            found = _faults(said.teacher_response, context, student_question)
-            if best is None or found < faults:
-                best, faults, calls = said, found, trace
-            if not faults:
-                break
-        if dspy.settings.trace is not None:
-            dspy.settings.trace.extend(calls)  # of the answer that is said, and of no other
-        return best
+        return self.say(lambda said: _faults(said.teacher_response, context, student_question), **inputs)
 
     def messages(self, example: TeachingExample) -> list[dict[str, Any]]:
         """A model answer as the chat that a model would have been given, the answer as it should be written last."""

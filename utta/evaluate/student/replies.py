@@ -32,10 +32,8 @@ def replies(student: StudentSimulator, scenes: Sequence[Scene], out: Path) -> tu
             said = student(conversation=scene.conversation, **student_inputs(scene.dialogue)).student_turn
         return [dict(zip(("record_id", "turn", "teacher"), scene.key, strict=True)) | {"student_turn": said}]
 
-    engine = getattr(student.play.lm, "engine", None)
-    cancel = engine.engine.cancel if isinstance(engine, TextEngine) else None
     work = {scene.key: (scene.dialogue.id, partial(speak, scene)) for scene in scenes}
-    return worked_off(work, _scene_key, out, "predictions", "Playing", cancel)
+    return worked_off(work, _scene_key, out, "predictions", "Playing", student.cancel)
 
 
 def scores(student: StudentSimulator, dialogues: Sequence[Dialogue], out: Path) -> tuple[list[Line], list[Line]]:

@@ -1,0 +1,67 @@
+"""A program that reads what it has written before it says it, and writes anew what has a fault.
+
+A small model does not do all that its prompt asks for; some faults are plain to see in the text. How the program writes
+(the settings of its predictor, and `tries`) is saved with it.
+"""
+
+from collections.abc import Callable
+from typing import Any, Self
+
+import dspy
+
+from utta.models.load import Model
+from utta.models.text import TextEngine
+
+AGAIN = 0.8  # the temperature of a second try
+
+
+class Careful(dspy.Module):
+    """A module with one predictor, which is asked up to `tries` times; `adapter` is the DSPy adapter that it writes with."""
+
+    adapter: dspy.Adapter
+
+    def __init__(self, tries: int):
+        super().__init__()
+        self.tries = tries
+
+    def use(self, model: Model) -> Self:
+        """Answer with `model` from now on."""
+        self._predictor.lm = model.lm
+        return self
+
+    @property
+    def cancel(self) -> Callable[[], None] | None:
+        """What drops the requests under way, where the model is local."""
+        engine = getattr(self._predictor.lm, "engine", None)
+        return engine.engine.cancel if isinstance(engine, TextEngine) else None
+
+    def dump_state(self, *args: Any, **told: Any) -> dict[str, Any]:
+        """DSPy's state, and how the program writes, which DSPy leaves out."""
+        return super().dump_state(*args, **told) | {"settings": self._predictor.config | {"tries": self.tries}}
+
+    def load_state(self, state: dict[str, Any], **told: Any) -> None:
+        super().load_state(state, **told)
+        settings = dict(state["settings"])
+        self.tries = settings.pop("tries")
+        self._predictor.config = settings
+
+    def say(self, faults: Callable[[dspy.Prediction], int], **inputs: Any) -> dspy.Prediction:
+        """What is written with the fewest faults, the first of several. A try without a fault is the last one."""
+        best, fewest, calls = None, 0, []
+        for number in range(self.tries):
+            with dspy.context(adapter=self.adapter, trace=[]):
+                said = self._predictor(**inputs, config={"temperature": AGAIN, "seed": number} if number else {})
+                trace = list(dspy.settings.trace)
+            found = faults(said)
+            if best is None or found < fewest:
+                best, fewest, calls = said, found, trace
+            if not found:
+                break
+        if dspy.settings.trace is not None:
+            dspy.settings.trace.extend(calls)  # of what is said, and of nothing else
+        return best
+
+    @property
+    def _predictor(self) -> dspy.Predict:
+        (predictor,) = self.predictors()
+        return predictor
