@@ -1,3 +1,6 @@
+import json
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -100,6 +103,22 @@ def test_texts_written_in_one_batch_are_those_written_alone(tiny_engine):
     assert len({done.text for done in alone}) > 1
     assert [(done.input_tokens, done.output_tokens) for done in alone] == [(len(p.encode()), 8) for p in prompts]
     assert together(write, prompts * 3) == alone * 3
+
+
+def test_texts_that_take_the_place_of_others_are_those_written_alone(tiny_engine, monkeypatch):
+    schema = json.dumps({"type": "object", "properties": {"a": {"type": "string", "maxLength": 9}}, "required": ["a"]})
+    asked = [
+        (f"{n} " * (1 + 7 * n % 23), TextSettings(max_tokens=12 + 5 * n % 17, schema=schema if n % 3 == 0 else None))
+        for n in range(21)
+    ]
+
+    def write(item: Any) -> Any:
+        return tiny_engine.generate(*item)
+
+    monkeypatch.setattr("utta.models.engine.TEXT_BATCH", 4)
+    alone = [write(item) for item in asked]
+    assert len({done.output_tokens for done in alone}) > 5
+    assert together(write, asked) == alone
 
 
 def test_a_text_ends_at_each_of_the_model_s_end_tokens(tiny_engine, monkeypatch):
@@ -232,3 +251,25 @@ def test_the_embedded_engine_answers_many_threads_as_one_by_one(embedded_model, 
     assert all(p.argmax() == q.argmax() for p, q in pairs)
     assert torch.cat([(p - q).abs() for p, q in pairs]).mean() <= 0.01
     assert tree.Group(tuple(rows)).prefix > 50, "the rubric is computed once"
+
+
+LEAVES_EARLY = """
+from utta.models.engine import engine
+from utta.models.writing import TextSettings
+asked = engine({name!r}).stream("A", TextSettings(max_tokens=4000))
+next(asked)
+print("left")
+"""
+
+
+def test_a_program_may_end_while_a_text_is_being_written(tiny, tmp_path):
+    (tmp_path / "early.py").write_text(LEAVES_EARLY.format(name=tiny.name))
+    done = subprocess.run([sys.executable, str(tmp_path / "early.py")], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "left\n"), done.stderr
+
+
+def test_a_closed_engine_says_so(tiny):
+    engine = Engine(tiny, torch.float32)
+    engine.close()
+    with pytest.raises(UttaError, match="closed"):
+        engine.generate("A", TextSettings(max_tokens=2))

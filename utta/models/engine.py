@@ -6,6 +6,7 @@ Adapters are held beside the base weights and switched per batch. There is one e
 (`engine`).
 """
 
+import atexit
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
@@ -33,6 +34,7 @@ from utta.models.writing import Draft, TextSettings, write
 
 PASS_TOKENS = 4096  # tokens of one pass over decisions
 TEXT_BATCH = 32
+CLOSED = "The engine has been closed: the program is ending."
 LINGER = 0.005  # seconds without a new request after which a batch starts
 
 
@@ -70,7 +72,11 @@ class Engine:
         self._grammar: Grammar | None = None
         self._making = threading.Lock()  # held while the grammar is made, when it is first asked for: it takes a second
         self._weights = threading.Lock()  # held while a batch is computed and while an adapter is put in
-        threading.Thread(target=self._work, daemon=True, name=f"utta {located.name}").start()
+        self._closed = False
+        self._worker = threading.Thread(target=self._work, daemon=True, name=f"utta {located.name}")
+        self._worker.start()
+        # A thread that is within PyTorch when the interpreter ends would abort the process.
+        atexit.register(self.close)
 
     def __deepcopy__(self, memo: object) -> "Engine":
         return self
@@ -138,6 +144,14 @@ class Engine:
         for request in dropped:
             request.answer.set_exception(UttaError("The request was cancelled."))
 
+    def close(self) -> None:
+        """Answer nothing any more, and wait until what is being computed has ended: texts do after their next token."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+        self.cancel()
+        self._worker.join()
+
     def _draft(self, prompt: str, settings: TextSettings, tell: Callable[[int], None] | None = None) -> Draft:
         ids = tuple(self.tokenizer(prompt, add_special_tokens=False)["input_ids"])
         if len(ids) + settings.max_tokens > self.renderer.max_tokens:
@@ -163,18 +177,20 @@ class Engine:
 
     def _ask(self, request: _Request) -> Future:
         with self._changed:
+            if self._closed:
+                raise UttaError(CLOSED)
             self._waiting.append(request)
             self._changed.notify()
         return request.answer
 
     def _work(self) -> None:
-        while True:
+        while not self._closed:
             with self._changed:
-                self._changed.wait_for(lambda: self._waiting)
+                self._changed.wait_for(lambda: self._waiting or self._closed)
                 # Requests of a conversation arrive in quick succession: wait until none has come for a moment.
                 while self._changed.wait(LINGER) and len(self._waiting) < 64:
                     pass
-                if not self._waiting:  # cancelled meanwhile
+                if not self._waiting:  # cancelled meanwhile, or closed
                     continue
                 batch = self._take()
             try:
@@ -188,7 +204,7 @@ class Engine:
     def _take(self) -> list[_Request]:
         """The requests of the next pass: those that fit with the one that has waited longest."""
         first = self._waiting[0]
-        alike = [r for r in self._waiting if (type(r.work), r.adapter) == (type(first.work), first.adapter)]
+        alike = self._alike(first)
         if isinstance(first.work, DecisionRow):
             taken: list[_Request] = []
             for group in _by_conversation(alike):
@@ -203,6 +219,12 @@ class Engine:
             taken = alike[:TEXT_BATCH]
         self._waiting = [r for r in self._waiting if r not in taken]
         return taken
+
+    def _alike(self, request: _Request) -> list[_Request]:
+        """The requests that wait and fit with this one; none where one that does not has waited longest."""
+        kinds = [(type(r.work), r.adapter) for r in (request, *self._waiting)]
+        fitting = [r for r, kind in zip(self._waiting, kinds[1:], strict=True) if kind == kinds[0]]
+        return fitting if fitting[:1] == self._waiting[:1] else []
 
     @contextmanager
     def _active(self, adapter: str) -> Iterator[None]:
@@ -243,9 +265,25 @@ class Engine:
             request.answer.set_result(found)
 
     def _write(self, batch: list[_Request]) -> None:
-        asked = {id(r.work): r for r in batch}
-        drafts = [r.work for r in batch if isinstance(r.work, Draft)]
-        for draft in write(self.base, drafts, self._ends, self._begins):
+        asked: dict[int, _Request] = {}
+
+        def drafts(requests: list[_Request]) -> list[Draft]:
+            asked.update({id(r.work): r for r in requests})
+            return [r.work for r in requests if isinstance(r.work, Draft)]
+
+        def more(going: int) -> list[Draft]:
+            if self._closed:
+                raise UttaError(CLOSED)
+            room = TEXT_BATCH - going
+            if room < TEXT_BATCH / 4:  # too few to stop the others for
+                return []
+            with self._changed:
+                fresh = self._alike(batch[0])[:room]
+                self._waiting = [r for r in self._waiting if r not in fresh]
+            batch.extend(fresh)
+            return drafts(fresh)
+
+        for draft in write(self.base, drafts(batch), self._ends, self._begins, more):
             text = self.tokenizer.decode(draft.written, skip_special_tokens=True)
             asked[id(draft)].answer.set_result(Text(text, draft.finish, len(draft.prompt), len(draft.written)))
 

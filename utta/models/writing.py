@@ -1,12 +1,13 @@
 """Writing many texts at once: one token for each of them in a pass, until the last one has ended.
 
 What prompts begin with alike is read once (`utta.models.flat`). A text that has ended leaves the batch, so that the others
-do not carry it on. Each text has its own settings; those with a schema are led by a `Guide` and are always whole.
+do not carry it on, and another one takes its place. Each text has its own settings; those with a schema are led by a `Guide`
+and are always whole.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import nn
@@ -82,23 +83,33 @@ class Draft:
             self.told = len(self.written)
 
 
-def write(model: Any, drafts: Sequence[Draft], ends: set[int], begins: torch.Tensor) -> Iterator[Draft]:
+def write(
+    model: Any,
+    drafts: Sequence[Draft],
+    ends: set[int],
+    begins: torch.Tensor,
+    more: Callable[[int], Sequence[Draft]] = lambda going: (),
+) -> Iterator[Draft]:
     """Write all drafts with a causal language model; yields each as it has ended.
 
-    `begins` [vocabulary] says which tokens may begin a text without a schema.
+    `begins` [vocabulary] says which tokens may begin a text without a schema. After each token `more`
+    is told how many drafts are going on and gives further ones, which are written along with them; what it raises ends it all.
     """
-    going, batch = list(drafts), _Batch(model, [draft.prompt for draft in drafts])
-    while True:
+    going, batch = list(drafts), _Batch(model, drafts)
+    while going:
         for draft, logits in zip(going, batch.logits.float().cpu(), strict=True):
             draft.add(draft.choose(logits, begins), ends)
         yield from (draft for draft in going if draft.finish)
         left = [i for i, draft in enumerate(going) if not draft.finish]
-        if not left:
-            return
-        if len(left) < len(going):
+        if left and len(left) < len(going):
             batch.keep(left)
-            going = [going[i] for i in left]
-        batch.read([draft.written[-1] for draft in going])
+        going = [going[i] for i in left]
+        if going:
+            batch.read([draft.written[-1] for draft in going])
+        if fresh := more(len(going)):
+            joining = _Batch(model, fresh)
+            batch = batch.joined(joining) if going else joining
+            going += fresh
 
 
 class _Batch:
@@ -107,13 +118,17 @@ class _Batch:
     The prompts are read as one flat sequence; from then on each text is a row of its own.
     """
 
-    def __init__(self, model: Any, prompts: Sequence[tuple[int, ...]]):
+    logits: torch.Tensor
+
+    def __init__(self, model: Any, drafts: Sequence[Draft]):
         self.model, flat = model, DynamicCache()
+        prompts = [draft.prompt for draft in drafts]
         layout, places = lay_out_rows(prompts)
         read(model.get_decoder(), layout, flat)
         places = [own[:-1] for own in places]  # a prompt's last token is read below, as those that follow are
         chosen = pad_sequence(places, batch_first=True, padding_side="left")
-        self.cache = Cache([_RoomyLayer(layer, chosen.to(model.device)) for layer in flat.layers])
+        self.layers = [_RoomyLayer(layer, chosen.to(model.device)) for layer in flat.layers]
+        self.cache = Cache(list(self.layers))
         self.positions = torch.tensor(list(map(len, places)))[:, None]
         self.used = chosen.shape[1]
         self.mask = torch.arange(self.used) >= self.used - self.positions
@@ -125,11 +140,32 @@ class _Batch:
         self.cache.batch_select_indices(chosen.to(self.model.device))
         self.mask, self.positions = self.mask[chosen], self.positions[chosen]
 
+    def joined(self, other: "_Batch") -> "_Batch":
+        """This batch with the texts of the other one behind its own, both as far as they have been read."""
+        begin = int(self.mask.any(0).int().argmax())  # what stands before is left of texts that have ended
+        used = max(self.used - begin, other.used)
+
+        def both(ours: torch.Tensor, theirs: torch.Tensor) -> torch.Tensor:
+            parts = (ours[..., begin : self.used, :], theirs[..., : other.used, :])
+            return torch.cat([nn.functional.pad(x, (0, 0, used - x.shape[-2], ROOM)) for x in parts])
+
+        for layer, joining in zip(self.layers, other.layers, strict=True):
+            layer.keys, layer.values, layer.used = (
+                both(layer.keys, joining.keys),
+                both(layer.values, joining.values),
+                used,
+            )
+        self.mask = both(self.mask[..., None], other.mask[..., None])[..., 0]
+        self.positions = torch.cat([self.positions, other.positions])
+        self.logits = torch.cat([self.logits, other.logits])
+        self.used = used
+        return self
+
     def read(self, tokens: list[int]) -> None:
         """Read one more token of each text."""
         if self.used == self.mask.shape[1]:
             self.mask = nn.functional.pad(self.mask, (0, ROOM))
-            for layer in cast("list[_RoomyLayer]", self.cache.layers):
+            for layer in self.layers:
                 layer.make_room()
         self.mask[:, self.used] = True
         self.used += 1
