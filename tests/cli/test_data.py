@@ -108,7 +108,7 @@ def test_split_writes_the_parts(tmp_path):
     ("options", "wrong"),
     [
         (["--ratios", "most/some/few"], "'most/some/few' are not numbers"),
-        (["--ratios", "80/20"], "2 ratios cannot be those of train"),
+        (["--ratios", "70/10/10/10"], "4 ratios cannot be those of train"),
         (["--by", "responder"], "cannot be split by 'responder'"),
     ],
 )

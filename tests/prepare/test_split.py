@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from utta.core.errors import UttaError
 from utta.core.files import sha256
-from utta.prepare.split import PARTS, split_by, split_file
+from utta.prepare.split import PARTS, grow_split, split_by, split_file
 from utta.records.read import read_reviews, write_records
 from utta.records.review import Review
 
@@ -182,8 +182,18 @@ def test_a_part_of_the_folder_is_not_overwritten_by_its_own_split(tmp_path):
 
 def test_ratios_and_parts_must_be_as_many(tmp_path):
     write_records(tmp_path / "in.jsonl", reviews_of({f"p{n}": 5 for n in range(20)}))
-    with pytest.raises(UttaError, match="2 ratios cannot be those of train / validation / test"):
-        split_file(tmp_path / "in.jsonl", tmp_path / "out", ratios=(90, 10))
+    with pytest.raises(UttaError, match="4 ratios cannot be those of train / validation / test"):
+        split_file(tmp_path / "in.jsonl", tmp_path / "out", ratios=(70, 10, 10, 10))
+
+
+def test_two_ratios_leave_no_test_part_not_even_an_older_one(tmp_path):
+    write_records(tmp_path / "in.jsonl", reviews_of({f"p{n}": 5 for n in range(20)}))
+    split_file(tmp_path / "in.jsonl", tmp_path / "out")
+    manifest = split_file(tmp_path / "in.jsonl", tmp_path / "out", ratios=(90, 10))
+    assert {name: part["records"] for name, part in manifest["parts"].items()} == {"train": 90, "validation": 10}
+    assert not (tmp_path / "out" / "test.jsonl").exists()
+    grown = grow_split(tmp_path / "in.jsonl", tmp_path / "out", tmp_path / "grown")
+    assert list(grown["parts"]) == ["train", "validation"]
 
 
 def test_stratified_parts_hold_a_rare_label_by_their_shares():

@@ -76,11 +76,12 @@ def split_file(
 ) -> dict[str, Any]:
     """Split a file of records into a folder; returns the manifest, which `split.json` holds.
 
-    `folds` equal parts take the place of the three. The manifest names the input and each part with its SHA-256, seed,
+    Two `ratios` are those of training and validation, where the test part lies in a file of its own; `folds` equal parts take
+    the place of all three. The manifest names the input and each part with its SHA-256, seed,
     ratios and counts. Bad lines are put aside in `rejects.jsonl` in the folder. Raises `UttaError` as reading
     and `split_by` do.
     """
-    names = PARTS if folds is None else [f"fold-{number + 1}" for number in range(folds)]
+    names = PARTS[: max(2, len(ratios))] if folds is None else [f"fold-{number + 1}" for number in range(folds)]
     ratios = ratios if folds is None else [1.0] * folds
     if len(ratios) != len(names):
         raise UttaError(f"{len(ratios)} ratios cannot be those of {' / '.join(names)}; use 70/10/20.")

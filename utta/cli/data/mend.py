@@ -112,7 +112,8 @@ def metadata_(file: Path, out: Path, as_json: bool) -> None:
 @click.option("--by", "key", default="problem", show_default=True, metavar="FIELD",
               help="What must not stand in two parts: problem, or dialogue_id where problems are unknown.")  # fmt: skip
 @click.option("--seed", default=0, show_default=True, help="Another number gives other parts.")
-@click.option("--ratios", default="70/10/20", show_default=True, help="Shares of training, validation and test.")
+@click.option("--ratios", default="70/10/20", show_default=True,
+              help="Shares of training, validation and test; two are of the first two.")  # fmt: skip
 @click.option("--stratify", is_flag=True, help="Give each part its share of each label too.")
 @click.option("--folds", type=click.IntRange(2), help="As many equal parts instead, for cross-validation.")
 @click.option("--keep", type=click.Path(path_type=Path), metavar="DIR",
