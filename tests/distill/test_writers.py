@@ -9,6 +9,7 @@ from tests.evaluate.student.talk import TALKS
 from tests.models.tiny import save_tiny
 from utta.cli.main import cli
 from utta.core.files import read_json
+from utta.distill.chats import Row, write_rows
 from utta.programs.folder import open_program
 from utta.programs.student import student_inputs
 from utta.programs.tutor import tutor_inputs, tutor_outputs
@@ -86,6 +87,20 @@ def test_a_dry_run_shows_what_is_learned_and_writes_nothing(command, program, tm
     assert "8 rows of 8 records" in said and learned in said and "for 2 epochs" in said
     assert not (tmp_path / "made").exists()
     assert json.loads(command("--dry-run", "--json").stdout)["estimate"]["seconds"] > 0
+
+
+def test_chats_that_are_good_enough_are_learned_too(command, program, tmp_path):
+    chats = [[{"role": "user", "content": f"{n}?"}, {"role": "assistant", "content": "Because."}] for n in range(3)]
+    held_out = RECORDS[program][9].cluster
+    scores = ((0.9, "elsewhere"), (0.2, "elsewhere"), (0.8, held_out))
+    write_rows(tmp_path / "rows.jsonl", [Row(chat, "", "", *told) for chat, told in zip(chats, scores, strict=True)])
+    plain = json.loads(command("--dry-run", "--json").stdout)["train"]
+    planned = json.loads(command("--rows", tmp_path / "rows.jsonl", "--dry-run", "--json").stdout)["train"]
+    assert (planned["rows"], planned["chats"], planned["chats_given"]) == (plain["rows"] + 1, 1, 3)
+    assert planned["learned_tokens"] == plain["learned_tokens"] + len("Because.") + 1
+    assert "1 of these rows" in command("--rows", tmp_path / "rows.jsonl", "--dry-run").stdout
+    made = json.loads(command("--rows", tmp_path / "rows.jsonl", "--threshold", 0.95, "--json").stdout)
+    assert made["train"]["chats"] == 0 and made["train"]["rows"] == plain["rows"]
 
 
 def test_faults_are_one_sentence(command, program, tmp_path):

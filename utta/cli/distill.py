@@ -102,6 +102,13 @@ OF_JUDGES = (
     show_default=True,
     help="The teacher's share in what is learnt of the labelled replies.",
 )
+@click.option(
+    "--rows",
+    type=options.File,
+    metavar="FILE",
+    help="For a student or tutor: chats to learn from as well, such as the rows.jsonl that 'utta optimize' wrote.",
+)
+@options.threshold
 @options.seed
 @click.option("--qlora", is_flag=True, help="Hold the base weights in 4 bits (for large models).")
 @click.option(
@@ -161,6 +168,8 @@ def _judge(*, dry_run: bool, val: Path, rubric: str | None, criteria: str, model
     from utta.distill.run import Asked
     from utta.distill.run import distill as run
 
+    if asked["rows"]:
+        raise click.UsageError("--rows is for a student or a tutor; a judge learns from levels: leave it out.")
     told = ("teacher", "teacher_model", "unlabelled", "leave_out", "confidence", "teacher_weight", "blend")
     teachers = Teachers(*(asked[name] for name in told))
     if bool(teachers.programs) != bool(teachers.unlabelled or teachers.blend):
@@ -184,7 +193,8 @@ def _writer(*, dry_run: bool, val: Path, model: str | None, **asked: Any) -> Any
         raise click.UsageError(
             f"--{given[0].replace('_', '-')} is for a judge, and {asked['program']} writes: leave it out."
         )
-    wanted = AskedText(asked["program"], asked["train"], val, asked["out"], model, TextRecipe(**_recipe(asked)))
+    paths = (asked["program"], asked["train"], val, asked["out"])
+    wanted = AskedText(*paths, model, TextRecipe(**_recipe(asked)), asked["rows"], asked["threshold"])
     return plan_text(wanted) if dry_run else distill_text(wanted)
 
 

@@ -33,13 +33,7 @@ OF_WEIGHTS = ("bootstrap-finetune", "better-together")
     metavar="PROGRAM",
     help="What good writing is: this judge's effectiveness; by default the words shared with the experts'.",
 )
-@click.option(
-    "--threshold",
-    default=0.5,
-    type=click.FloatRange(0, 1),
-    show_default=True,
-    help="The score from which on an answer is good enough to learn from.",
-)
+@options.threshold
 @click.option(
     "--samples", default=1, type=options.Count, show_default=True, help="Answers to try for each training example."
 )

@@ -25,6 +25,13 @@ seed = click.option(
     show_default=True,
     help="Another number gives other random choices.",
 )
+threshold = click.option(
+    "--threshold",
+    default=0.5,
+    type=click.FloatRange(0, 1),
+    show_default=True,
+    help="The score from which on what a program wrote is good enough to learn from.",
+)
 rank = click.option("--rank", default=16, type=Count, show_default=True, help="LoRA's r.")
 as_json = click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON, for a script.")
 

@@ -6,7 +6,8 @@
     out/program.json, adapter/, manifest.json     the finished program
 
 A record becomes the chat that the program's model would be given, and what the person said is learned; validation chooses the
-epoch. The program's prompt stays what it was. A judge learns levels, not texts (`utta.distill.run`).
+epoch. Chats that a judge found good (`utta.distill.chats`) are learned beside them. The program's prompt stays what it was.
+A judge learns levels, not texts (`utta.distill.run`).
 """
 
 from collections.abc import Sequence
@@ -19,6 +20,7 @@ from typing import Any
 from utta.core.errors import UttaError
 from utta.core.files import read_json, sha256
 from utta.core.runs import claim
+from utta.distill.chats import Message, passing, read_rows
 from utta.distill.recipe import TextRecipe
 from utta.evaluate.open import read_records, refuse_leak
 from utta.models.catalogue import DEFAULT, Located, locate, tokenizer_hash
@@ -34,7 +36,8 @@ LEARNS: dict[str, Any] = {StudentSimulator.name: Dialogue, Tutor.name: TeachingE
 
 @dataclass(frozen=True)
 class AskedText:
-    """What the distillation of a program that writes is asked to do."""
+    """What the distillation of a program that writes is asked to do. `rows` is a file of chats to learn as well, such as what
+    the program wrote itself, those that scored at least `threshold`."""
 
     program: str
     train: Path
@@ -42,6 +45,8 @@ class AskedText:
     out: Path
     model: str | None = None
     recipe: TextRecipe = field(default_factory=TextRecipe)
+    rows: Path | None = None
+    threshold: float = 0.5
 
 
 @dataclass
@@ -74,13 +79,14 @@ def prepare(asked: AskedText) -> Prepared:
     program = open_program(asked.program, model=asked.model)
     if program.adapter:
         raise UttaError(f"{asked.program} has an adapter already; distil {program.name!r} or one without an adapter.")
-    found = [read_records(path, LEARNS[program.name], "train") for path in (asked.train, asked.validation)]
-    refuse_leak(found[0][0], found[1][0], (asked.train, asked.validation))
-    located = locate(asked.model or program.model_name or DEFAULT)
-    train, validation = (
-        _part(program, located, path, records, put_aside)
-        for path, (records, put_aside) in zip((asked.train, asked.validation), found, strict=True)
+    (learned, put_aside), (held_out, put_aside_too) = (
+        read_records(path, LEARNS[program.name], "train") for path in (asked.train, asked.validation)
     )
+    refuse_leak(learned, held_out, (asked.train, asked.validation))
+    located = locate(asked.model or program.model_name or DEFAULT)
+    chats, counts = _good_chats(asked, {record.cluster for record in held_out})
+    train = _part(program, located, asked.train, learned, put_aside | counts, chats)
+    validation = _part(program, located, asked.validation, held_out, put_aside_too)
     config = {
         "kind": "distillation",
         "program": asked.program,
@@ -90,13 +96,33 @@ def prepare(asked: AskedText) -> Prepared:
         "validation": {"file": str(asked.validation), "sha256": sha256(asked.validation)},
         "recipe": asdict(asked.recipe),
     }
+    if asked.rows:
+        config["rows"] = {"file": str(asked.rows), "sha256": sha256(asked.rows), "threshold": asked.threshold}
     return Prepared(program, located, train, validation, config)
 
 
-def _part(program: Program, located: Located, path: Path, records: Sequence[Any], put_aside: dict[str, Any]) -> Part:
+def _good_chats(asked: AskedText, held_out: set[str]) -> tuple[list[list[Message]], dict[str, Any]]:
+    """The chats of `asked.rows` that are good enough and about none of the problems held out, and how many they are of all."""
+    if not asked.rows:
+        return [], {}
+    given = read_rows(asked.rows)
+    kept = [row.messages for row in passing(given, asked.threshold) if row.problem not in held_out]
+    return kept, {"chats": len(kept), "chats_given": len(given)}
+
+
+def _part(
+    program: Program,
+    located: Located,
+    path: Path,
+    records: Sequence[Any],
+    put_aside: dict[str, Any],
+    chats: Sequence[Sequence[Message]] = (),
+) -> Part:
     from utta.distill.sft import text_rows
 
     rows, long = text_rows(located, [program.module.messages(record) for record in records])
+    more, long_too = text_rows(located, chats, only_last=True)
+    rows, long = rows + more, long + long_too
     if not rows:
         raise UttaError(
             f"There is nothing to learn in {path}: of {len(records):,} records, {len(long):,} are longer than {located.name} "

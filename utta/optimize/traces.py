@@ -6,39 +6,25 @@ their scores, to be looked at, edited and used again. DSPy's own bootstrapping p
 that takes long, and ends at the first answer that cannot be parsed; so it is not used here.
 """
 
-import json
 import logging
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager, redirect_stdout
 from contextvars import copy_context
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
 
 import dspy
 from dspy.utils.exceptions import AdapterParseError, LMError
 
 from utta.core.errors import UttaError, shorten
-from utta.core.files import write_lines
 from utta.core.progress import progress
+from utta.distill.chats import Message, Row, key
 from utta.models.text import TextEngine
 from utta.programs.evaluator import THREADS
 
-Message = dict[str, str]
 Metric = Callable[[Any, Any], float]
-
-
-@dataclass(frozen=True)
-class Row:
-    """A call of a model to learn from: the prompt's messages, and the assistant's as the last. `score` is the whole answer's,
-    None where nothing scored it."""
-
-    messages: list[Message]
-    record_id: str = ""
-    predictor: str = ""
-    score: float | None = None
 
 
 @dataclass
@@ -97,7 +83,7 @@ def rows(attempts: Sequence[Attempt], writer: Any, learner: Any) -> list[Row]:
     for each in attempts:
         for predictor, inputs, outputs in each.trace:
             name = names[id(predictor)]
-            end = ends.get(_key(_chat(writer, predictor, inputs, outputs)[:-1]))
+            end = ends.get(key(_chat(writer, predictor, inputs, outputs)[:-1]))
             if end is None:
                 raise UttaError(
                     f"The program's {name} asks its model in another form than {type(adapter(writer)).__name__}'s; give the "
@@ -105,8 +91,12 @@ def rows(attempts: Sequence[Attempt], writer: Any, learner: Any) -> list[Row]:
                 )
             messages = _chat(learner, learners[name], inputs, outputs)
             if end != "length" and messages[-1]["content"].strip():
-                found.append(Row(messages, str(each.example.get("record_id", "")), name, each.score))
+                found.append(Row(messages, _told(each, "record_id"), name, each.score, _told(each, "problem")))
     return found
+
+
+def _told(of: Attempt, name: str) -> str:
+    return str(of.example.get(name) or "")
 
 
 def adapter(program: Any) -> Any:
@@ -145,48 +135,6 @@ def sampled(program: Any, number: int) -> Iterator[Any]:
             predictor.lm = lm
 
 
-def passing(found: Sequence[Row], threshold: float) -> list[Row]:
-    """The rows whose score is at least the threshold or that have none, each prompt with the same answer once."""
-    kept = (row for row in found if row.score is None or row.score >= threshold)
-    return list({_key(row.messages): row for row in kept}.values())
-
-
-def write_rows(path: Path, found: Sequence[Row]) -> None:
-    """Write rows as JSON lines; the key `messages` is what other trainers read."""
-    write_lines(path, [asdict(row) for row in found])
-
-
-def read_rows(path: Path) -> list[Row]:
-    """The rows of a file, whoever wrote it; `UttaError` names the first line that is none."""
-    try:
-        lines = path.read_text(encoding="utf-8").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UttaError(
-            f"The rows in {path} cannot be read ({error}); give a file that 'utta optimize' wrote."
-        ) from None
-    found = [_row(line, f"{path}:{number}") for number, line in enumerate(lines, 1) if line.strip()]
-    if not found:
-        raise UttaError(f"There is no row in {path}; give a file that 'utta optimize' wrote.")
-    return found
-
-
-def _row(line: str, place: str) -> Row:
-    try:
-        told = json.loads(line)
-        messages = [{"role": m["role"], "content": m["content"]} for m in told["messages"]]
-        score = told.get("score")
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise UttaError(
-            f"{place}: a row is an object with a list of messages, not {shorten(line)!r}; mend it."
-        ) from None
-    texts = all(isinstance(value, str) for message in messages for value in message.values())
-    if not texts or not messages or messages[-1]["role"] != "assistant" or not messages[-1]["content"].strip():
-        raise UttaError(f"{place}: a row ends with what the assistant wrote, and {shorten(line)!r} does not; mend it.")
-    if not isinstance(score, int | float | None):
-        raise UttaError(f"{place}: the score {score!r} is no number; mend it, or leave it out.")
-    return Row(messages, str(told.get("record_id", "")), str(told.get("predictor", "")), score)
-
-
 def _chat(program: Any, predictor: Any, inputs: Mapping[str, Any], outputs: Any) -> list[Message]:
     """A call of a predictor as its adapter writes it, with the answer as the last message."""
     made = adapter(program).format_finetune_data(predictor.signature, predictor.demos, dict(inputs), outputs)
@@ -196,8 +144,4 @@ def _chat(program: Any, predictor: Any, inputs: Mapping[str, Any], outputs: Any)
 def _ends(program: Any) -> dict[str, str]:
     """Why the answer to each prompt that the program's models were asked ended, as far as their histories go back."""
     models = {id(predictor.lm): predictor.lm for predictor in program.predictors()}.values()
-    return {_key(asked["messages"]): asked["response"].finish_reason for lm in models for asked in lm.history}
-
-
-def _key(messages: Sequence[Message]) -> str:
-    return json.dumps([[m["role"], m["content"]] for m in messages])
+    return {key(asked["messages"]): asked["response"].finish_reason for lm in models for asked in lm.history}

@@ -25,6 +25,7 @@ from metrics.bootstrap import cluster_bootstrap
 from utta.core.errors import UttaError
 from utta.core.files import read_json, replacing, sha256
 from utta.core.runs import claim
+from utta.distill.chats import read_rows
 from utta.distill.recipe import TextRecipe
 from utta.evaluate.answers import number
 from utta.evaluate.open import data_rubric, read, refuse_leak
@@ -34,7 +35,7 @@ from utta.models.text import adapter_of
 from utta.optimize.finetune import BetterTogether, Finetune, one_model
 from utta.optimize.objectives import Objective, judged, like_the_experts
 from utta.optimize.provider import trainable
-from utta.optimize.traces import Attempt, adapter, attempt, quiet, read_rows
+from utta.optimize.traces import Attempt, adapter, attempt, quiet
 from utta.programs.coach import ResponseCoach
 from utta.programs.evaluator import THREADS
 from utta.programs.folder import open_judge, open_program, program_name, save_program

@@ -44,6 +44,13 @@ def render_text_plan(planned: dict[str, Any], console: Console) -> None:
                                 f"{told['tokens']:,} tokens, of which {told['learned_tokens']:,} are learned; "
                                 f"{told['too_long']:,} too long, put aside")
         )  # fmt: skip
+        if "chats" in told:
+            rows.append(
+                (
+                    "",
+                    f"{told['chats']:,} of these rows are chats that are good enough, of {told['chats_given']:,} given",
+                )
+            )
     pairs(console, rows)
     _cost(planned["estimate"], planned["epochs"], console)
     heading(console, "The shortest row; what is learned stands in 【 】")
