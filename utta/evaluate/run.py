@@ -155,13 +155,18 @@ def _training_reviews(
 def seen_problems(program: Program, problems: set[str], record: type[AnyRecord] = Review) -> dict[str, int]:
     """How many of the problems stand in the program's own training and validation file, which hold that kind of record;
     parts without any are left out."""
-    shared: dict[str, int] = {}
-    for part in ("train", "validation"):
-        if path := unchanged(program, part):
-            there = {item.cluster for item in scan_records(path, record) if not isinstance(item, Fault)}
-            seen = there & problems
-            shared |= {part: len(seen)} if seen else {}
-    return shared
+    shared = {part: len(there & problems) for part, there in learned_problems(program, record).items()}
+    return {part: seen for part, seen in shared.items() if seen}
+
+
+def learned_problems(program: Program, record: type[AnyRecord]) -> dict[str, set[str]]:
+    """The problems of the program's own training and validation file, which hold that kind of record, as far as they are
+    still there and the same."""
+    return {
+        part: {item.cluster for item in scan_records(path, record) if not isinstance(item, Fault)}
+        for part in ("train", "validation")
+        if (path := unchanged(program, part))
+    }
 
 
 def _seconds_before(out: Path, seconds: float) -> float:

@@ -69,6 +69,7 @@ class TutorCounts(BaseModel):
     errors: int
     rejects: int = 0
     withheld: dict[str, int] = {}
+    left_out: dict[str, int] = {}
 
 
 class TutorResults(BaseModel):
@@ -198,6 +199,8 @@ def _origin(results: TutorResults) -> Section:
         ("Done", f"{counted(counts.replies, 'reply', 'replies')}, {counted(results.pressed.n, 'reply', 'replies')} under "
                  f"pressure, {counted(counts.errors, 'error')}"),
         *([("Withheld", ", ".join(f"{n:,} by {why}" for why, n in counts.withheld.items()))] if counts.withheld else []),
+        *([("Left out", "conversations about problems that were learned from: "
+                        + ", ".join(f"{n:,} by the {who}" for who, n in counts.left_out.items()))] if counts.left_out else []),
         ("Program", results.program),
         ("Model", results.model),
         ("Judge", f"{results.judge['program']} ({results.judge['model']})"),

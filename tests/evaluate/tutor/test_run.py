@@ -9,7 +9,7 @@ from tests.evaluate.scripted import RUBRIC, make_review
 from tests.evaluate.tutor.test_pressing import MIA
 from tests.models.tiny import save_tiny
 from utta.cli.main import cli
-from utta.core.files import read_json
+from utta.core.files import read_json, sha256
 from utta.programs.evaluator import TeachingEvaluator
 from utta.programs.folder import save_program
 from utta.programs.tutor import Tutor
@@ -62,6 +62,22 @@ def test_everybody_s_replies_are_judged_beside_the_tutor_s_and_every_press_is_an
     shown = utta(place, "--out", place / "run")
     assert shown.exit_code == 0 and "Novice" in shown.stdout
     assert CliRunner().invoke(cli, ["report", str(place / "run")]).stdout == shown.stdout
+
+
+def test_what_the_judge_learned_from_is_left_out_and_counted(place):
+    file = place / "learned.jsonl"
+    for learned, expected in ((REVIEWS[:2], 3), (REVIEWS, None)):
+        write_records(file, learned)
+        manifest = {"model": str(place / "tiny"), "train": {"file": str(file), "sha256": sha256(file)}}
+        save_program(place / "taught", TeachingEvaluator(RUBRIC), manifest)
+        done = utta(place, "--judge", place / "taught", "--out", place / f"unseen-{expected}", "--json")
+        if expected:
+            results = json.loads(done.stdout)
+            assert results["data"]["conversations"] == expected and results["counts"]["left_out"] == {"judge": 1}
+            shown = CliRunner().invoke(cli, ["report", str(place / "unseen-3")]).stdout
+            assert "learned from: 1 by the judge" in " ".join(shown.split())
+        else:
+            assert done.exit_code == 1 and "All 4 conversations are about problems" in done.output
 
 
 def test_a_judge_s_words_never_say_whose_a_reply_is(place):

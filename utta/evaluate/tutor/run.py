@@ -6,7 +6,8 @@ judged/predictions.jsonl                       what the judge said of the tutor'
 judged.jsonl        one line per reply: whose it is, its problem and its effectiveness
 results.json        the figures (`utta.evaluate.tutor.figures`)
 
-The judge reads all replies in the same way and is never told whose they are.
+The judge reads all replies in the same way and is never told whose they are. Conversations about problems that the tutor or the
+judge was made from are left out and counted.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,12 +21,14 @@ from utta.core.runs import claim
 from utta.evaluate.gates import COMPARE, parse_figure_gate
 from utta.evaluate.open import open_on
 from utta.evaluate.predict import predict
+from utta.evaluate.run import learned_problems
 from utta.evaluate.tutor import figures
 from utta.evaluate.tutor.figures import PRESSED, TUTOR, Judged
 from utta.evaluate.tutor.pressing import Part, pressing_students
 from utta.evaluate.tutor.replies import pressed, replies
 from utta.programs.evaluator import effectiveness
 from utta.programs.folder import Program, now, open_program, versions
+from utta.records.example import TeachingExample
 from utta.records.record import content_id, spoken
 from utta.records.review import Review
 
@@ -61,8 +64,10 @@ def evaluate_tutor(asked: Asked) -> dict[str, Any]:
     judge, found = open_on(asked.judge, asked.data, purpose="evaluate")
     others = _against(asked.against)
     given = list({review.response_id: review for review in found.reviews}.values())
-    places = list({_place(review): review for review in given}.values())[: asked.limit]
-    given = [review for review in given if _place(review) in {_place(place) for place in places}]
+    places, left_out = _unseen(list({_place(review): review for review in given}.values()), program, judge)
+    places = places[: asked.limit]
+    answered_here = {_place(place) for place in places}
+    given = [review for review in given if _place(review) in answered_here]
     students = pressing_students(asked.part, asked.pressing)
     model = program.load_model(asked.cache)
     config = _config(asked, program, model.version, judge.load_model(asked.cache).version)
@@ -83,7 +88,7 @@ def evaluate_tutor(asked: Asked) -> dict[str, Any]:
         "judge": config["judge"],
         "data": config["data"] | {"conversations": len(places), "problems": len({p.cluster for p in places})},
         "counts": {"replies": len(answered), "errors": len(failed) + len(failed_too) + unjudged}
-        | {"rejects": found.rejects, "withheld": found.withheld},
+        | {"rejects": found.rejects, "withheld": found.withheld, "left_out": left_out},
         "judged": figures.judged(judged, asked.seed),
         "pressed": figures.pressed(students, held, asked.seed),
         "comparison": others
@@ -99,6 +104,21 @@ def evaluate_tutor(asked: Asked) -> dict[str, Any]:
     ]
     write_json(asked.out / "results.json", results)
     return results
+
+
+def _unseen(places: list[Review], program: Program, judge: Program) -> tuple[list[Review], dict[str, int]]:
+    """The places about problems that neither the tutor nor the judge was made from, and how many are not, by which of them."""
+    record = Review if program.manifest.get("optimizer") else TeachingExample  # else it is distilled
+    made_from = {"tutor": (program, record), "judge": (judge, Review)}
+    known = {who: set().union(*learned_problems(*of).values()) for who, of in made_from.items()}
+    left_out = {who: sum(place.cluster in problems for place in places) for who, problems in known.items()}
+    kept = [place for place in places if not any(place.cluster in problems for problems in known.values())]
+    if not kept:
+        raise UttaError(
+            f"All {len(places)} conversations are about problems that the tutor or the judge was made from "
+            f"({left_out['tutor']} and {left_out['judge']}); give others, such as a test part."
+        )
+    return kept, {who: count for who, count in left_out.items() if count}
 
 
 def _place(review: Review) -> str:
