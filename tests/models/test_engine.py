@@ -82,6 +82,15 @@ def test_the_worker_lives_on_after_requests_are_cancelled(tiny_engine, monkeypat
         assert len(pool.submit(tiny_engine.decide, rows[0]).result(timeout=20)) == 2
 
 
+def test_a_text_that_is_being_written_ends_when_it_is_cancelled(tiny_engine):
+    asked = tiny_engine.stream("A", TextSettings(max_tokens=4000))
+    next(asked)
+    tiny_engine.cancel()
+    with pytest.raises(UttaError, match="The request was cancelled"):
+        list(asked)
+    assert tiny_engine.generate("A", TextSettings(max_tokens=2)).output_tokens == 2
+
+
 def test_decisions_and_texts_asked_at_once_do_not_mix(tiny_engine):
     rows, brief = make_rows(tiny_engine), TextSettings(max_tokens=5)
 

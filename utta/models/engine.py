@@ -34,7 +34,7 @@ from utta.models.writing import Draft, TextSettings, write
 
 PASS_TOKENS = 4096  # tokens of one pass over decisions
 TEXT_BATCH = 32
-CLOSED = "The engine has been closed: the program is ending."
+CANCELLED = "The request was cancelled."
 LINGER = 0.005  # seconds without a new request after which a batch starts
 
 
@@ -72,7 +72,7 @@ class Engine:
         self._grammar: Grammar | None = None
         self._making = threading.Lock()  # held while the grammar is made, when it is first asked for: it takes a second
         self._weights = threading.Lock()  # held while a batch is computed and while an adapter is put in
-        self._closed = False
+        self._closed = self._cancelled = False
         self._worker = threading.Thread(target=self._work, daemon=True, name=f"utta {located.name}")
         self._worker.start()
         # A thread that is within PyTorch when the interpreter ends would abort the process.
@@ -138,14 +138,14 @@ class Engine:
         return {self.tokenizer.eos_token_id, *(ends if isinstance(ends, list) else [ends])}
 
     def cancel(self) -> None:
-        """Drop the requests that wait; whoever asked gets an error. What is being computed is finished."""
+        """Drop the requests that wait and the texts that are being written; whoever asked gets an error."""
         with self._changed:
-            dropped, self._waiting = self._waiting, []
+            dropped, self._waiting, self._cancelled = self._waiting, [], True
         for request in dropped:
-            request.answer.set_exception(UttaError("The request was cancelled."))
+            request.answer.set_exception(UttaError(CANCELLED))
 
     def close(self) -> None:
-        """Answer nothing any more, and wait until what is being computed has ended: texts do after their next token."""
+        """Answer nothing any more, and wait until what is being computed has ended."""
         with self._changed:
             self._closed = True
             self._changed.notify()
@@ -178,7 +178,7 @@ class Engine:
     def _ask(self, request: _Request) -> Future:
         with self._changed:
             if self._closed:
-                raise UttaError(CLOSED)
+                raise UttaError("The engine has been closed: the program is ending.")
             self._waiting.append(request)
             self._changed.notify()
         return request.answer
@@ -192,7 +192,7 @@ class Engine:
                     pass
                 if not self._waiting:  # cancelled meanwhile, or closed
                     continue
-                batch = self._take()
+                batch, self._cancelled = self._take(), False
             try:
                 with self._weights, torch.inference_mode(), self._active(batch[0].adapter):
                     self._compute(batch)
@@ -272,8 +272,8 @@ class Engine:
             return [r.work for r in requests if isinstance(r.work, Draft)]
 
         def more(going: int) -> list[Draft]:
-            if self._closed:
-                raise UttaError(CLOSED)
+            if self._cancelled:
+                raise UttaError(CANCELLED)
             room = TEXT_BATCH - going
             if room < TEXT_BATCH / 4:  # too few to stop the others for
                 return []
