@@ -9,11 +9,12 @@ from click.testing import CliRunner
 from tests.evaluate.scripted import RUBRIC, grid, hashed, make_review, put_down
 from utta.cli.evaluate import evaluate as command
 from utta.core.errors import UttaError
-from utta.core.files import read_json
-from utta.evaluate.open import read
+from utta.core.files import read_json, sha256
+from utta.evaluate.open import read, unchanged
 from utta.evaluate.run import Asked, evaluate
 from utta.optimize.run import Asked as Optimise
 from utta.optimize.run import optimize
+from utta.programs.folder import Program
 
 WITHHELD = [
     make_review(901, "ants", consent="none"),
@@ -79,3 +80,17 @@ def test_the_last_day_still_counts(asked):
         return len(read(asked.data, RUBRIC, "evaluate", today).reviews)
 
     assert (left(date(2020, 12, 31)), left(date(2021, 1, 1))) == (8, 7)
+
+
+def test_the_file_a_program_was_made_from_is_found_from_another_folder(tmp_path, monkeypatch):
+    made = tmp_path / "project" / "runs" / "judge"
+    made.mkdir(parents=True)
+    file = tmp_path / "project" / "train.jsonl"
+    file.write_text("{}\n")
+    program = Program(
+        "evaluator", None, folder=made, manifest={"train": {"file": "train.jsonl", "sha256": sha256(file)}}
+    )
+    monkeypatch.chdir(tmp_path)
+    assert unchanged(program, "train") == file and unchanged(program, "validation") is None
+    file.write_text("{}\n{}\n")
+    assert unchanged(program, "train") is None

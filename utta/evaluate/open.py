@@ -158,12 +158,14 @@ def with_labels(reviews: Sequence[Review], rubric: Rubric) -> list[Review]:
 
 
 def unchanged(program: Program, part: str) -> Path | None:
-    """The file of that part that the program was made from, if it is still there and the same."""
-    if kept := program.manifest.get(part):
-        path = Path(kept["file"])
-        if path.is_file() and sha256(path) == kept["sha256"]:
-            return path
-    return None
+    """The file of that part that the program was made from, if it is still there and the same. A relative path is tried from
+    here and from the folders above the program, for it may have been made from another one."""
+    kept = program.manifest.get(part)
+    if not kept:
+        return None
+    above = program.folder.absolute().parents if program.folder else ()
+    found = (folder / kept["file"] for folder in (Path(), *above))
+    return next((path for path in found if path.is_file() and sha256(path) == kept["sha256"]), None)
 
 
 def refuse_leak(train: Sequence[Any], held_out: Sequence[Any], files: tuple[Path, Path]) -> None:
