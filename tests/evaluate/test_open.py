@@ -87,9 +87,8 @@ def test_the_file_a_program_was_made_from_is_found_from_another_folder(tmp_path,
     made.mkdir(parents=True)
     file = tmp_path / "project" / "train.jsonl"
     file.write_text("{}\n")
-    program = Program(
-        "evaluator", None, folder=made, manifest={"train": {"file": "train.jsonl", "sha256": sha256(file)}}
-    )
+    manifest = {"train": {"file": "train.jsonl", "sha256": sha256(file)}}
+    program = Program("evaluator", None, "a model", folder=made, manifest=manifest)
     monkeypatch.chdir(tmp_path)
     assert unchanged(program, "train") == file and unchanged(program, "validation") is None
     file.write_text("{}\n{}\n")
