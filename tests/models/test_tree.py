@@ -106,7 +106,7 @@ SHAPES: dict[str, tuple[int, Shape]] = {
     "rows longer than a block": (6, [(3, [(LONG, [2, 4]), (7, [2, 4]), (LONG, [2, 4])]), (2, [(2 * LONG, [1])])]),
     "shared runs longer than a stretch": (
         flat.STRETCH + 9,
-        [(2 * flat.STRETCH + 5, [(6, [2, 3]), (4, [2])]), (3, [(5, [2])]), (tree.STRETCH, [(1, [1])])],
+        [(2 * flat.STRETCH + 5, [(6, [2, 3]), (4, [2])]), (3, [(5, [2])]), (flat.STRETCH, [(1, [1])])],
     ),
     "many short rows in blocks": (4, [(4, [(25, [2, 2]) for _ in range(12)])]),
 }
