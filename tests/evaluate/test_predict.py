@@ -4,6 +4,7 @@ import json
 import signal
 
 import pytest
+from dspy.utils.exceptions import LMUnexpectedError
 
 from tests.evaluate.scripted import (
     RUBRIC,
@@ -100,6 +101,18 @@ def test_a_review_that_fails_is_counted_and_tried_again(unbroken, tmp_path):
     assert predict(program(judge), REVIEWS, tmp_path)["errors"] == []
     assert len(judge.asked) == 4 and (tmp_path / "errors.jsonl").read_text(encoding="utf-8") == ""
     assert decisions(tmp_path) == decisions(unbroken)
+
+
+def test_a_sentence_of_ours_that_comes_through_dspy_is_said(tmp_path):
+    def failing(state, criterion, labels):
+        if "bees" in state["inputs"]["conversation"]:
+            raise LMUnexpectedError("of a student's text") from UttaError(
+                "The prompt has 9 tokens too many: shorten it."
+            )
+        return hashed(state, criterion, labels)
+
+    told = predict(program(ScriptedJudge(failing)), REVIEWS, tmp_path)
+    assert {error["error"] for error in told["errors"]} == {"The prompt has 9 tokens too many: shorten it."}
 
 
 def test_a_run_without_any_answer_stops_with_the_first_reason(tmp_path):

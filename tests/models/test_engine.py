@@ -17,6 +17,7 @@ from utta.core.errors import UttaError
 from utta.models import tree
 from utta.models.catalogue import fingerprint
 from utta.models.engine import Engine, load_weights, most_tokens
+from utta.models.grammar import Guide
 from utta.models.render import DecisionRow
 from utta.models.writing import TextSettings
 
@@ -91,6 +92,24 @@ def test_a_text_that_is_being_written_ends_when_it_is_cancelled(tiny_engine):
     assert tiny_engine.generate("A", TextSettings(max_tokens=2)).output_tokens == 2
 
 
+def test_what_is_asked_after_a_cancellation_is_answered(tiny):
+    class Late(threading.Condition):
+        """A lock that the worker comes late to."""
+
+        def __enter__(self) -> bool:
+            if threading.current_thread().name.startswith("utta"):
+                time.sleep(0.05)
+            return super().__enter__()
+
+    engine = Engine(tiny, torch.float32)
+    asked = engine.stream("A", TextSettings(max_tokens=50))
+    next(asked)
+    engine._changed = Late(engine._changed._lock)
+    list(asked)
+    engine.cancel()  # while the worker looks for what to write along with the text that has ended
+    assert engine.generate("B", TextSettings(max_tokens=3)).output_tokens == 3
+
+
 def test_decisions_and_texts_asked_at_once_do_not_mix(tiny_engine):
     rows, brief = make_rows(tiny_engine), TextSettings(max_tokens=5)
 
@@ -112,6 +131,21 @@ def test_texts_written_in_one_batch_are_those_written_alone(tiny_engine):
     assert len({done.text for done in alone}) > 1
     assert [(done.input_tokens, done.output_tokens) for done in alone] == [(len(p.encode()), 8) for p in prompts]
     assert together(write, prompts * 3) == alone * 3
+
+
+def test_a_schema_that_fails_while_a_text_is_written_fails_that_text_alone(tiny_engine, monkeypatch):
+    def add(guide: Guide, token: int) -> None:
+        raise UttaError("The JSON schema cannot be followed: too large.")
+
+    def write(schema: str | None) -> Any:
+        return tiny_engine.generate("A", TextSettings(max_tokens=8, schema=schema))
+
+    monkeypatch.setattr(Guide, "add", add)
+    with ThreadPoolExecutor(4) as pool:
+        *plain, led = [pool.submit(write, schema) for schema in (None, None, None, '{"type": "string"}')]
+    assert [text.result().output_tokens for text in plain] == [8] * 3
+    with pytest.raises(UttaError, match=r"^The JSON schema cannot be followed: too large\.$"):
+        led.result()
 
 
 def test_texts_that_take_the_place_of_others_are_those_written_alone(tiny_engine, monkeypatch):

@@ -130,10 +130,11 @@ def _judge(program: TeachingEvaluator, review: Review) -> list[dict[str, Any]]:
 
 
 def _reason(error: BaseException) -> str:
-    """An error on one line. Ours is a sentence without data; of any other the kind and the server's status, for its message
-    may quote what a student wrote."""
-    if isinstance(error, UttaError):
-        return shorten(error, 300)
+    """An error on one line. Ours is a sentence without data, also where DSPy passes it on; of any other the kind and the
+    server's status, for its message may quote what a student wrote."""
+    for cause in (error, error.__cause__):
+        if isinstance(cause, UttaError):
+            return shorten(cause, 300)
     status = getattr(error, "status", None)
     return f"{type(error).__name__} (status {status})" if status else type(error).__name__
 

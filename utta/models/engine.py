@@ -272,18 +272,21 @@ class Engine:
             return [r.work for r in requests if isinstance(r.work, Draft)]
 
         def more(going: int) -> list[Draft]:
-            if self._cancelled:
-                raise UttaError(CANCELLED)
             room = TEXT_BATCH - going
-            if room < TEXT_BATCH / 4:  # too few to stop the others for
-                return []
             with self._changed:
+                if self._cancelled:
+                    raise UttaError(CANCELLED)
+                if room < TEXT_BATCH / 4:  # too few to stop the others for
+                    return []
                 fresh = self._alike(batch[0])[:room]
                 self._waiting = [r for r in self._waiting if r not in fresh]
             batch.extend(fresh)
             return drafts(fresh)
 
         for draft in write(self.base, drafts(batch), self._ends, self._begins, more):
+            if draft.error:
+                asked[id(draft)].answer.set_exception(draft.error)
+                continue
             text = self.tokenizer.decode(draft.written, skip_special_tokens=True)
             asked[id(draft)].answer.set_result(Text(text, draft.finish, len(draft.prompt), len(draft.written)))
 

@@ -14,6 +14,7 @@ from torch import nn
 from torch.nn.utils.rnn import pad_sequence
 from transformers.cache_utils import Cache, DynamicCache, DynamicLayer
 
+from utta.core.errors import UttaError
 from utta.models.flat import lay_out_rows, read
 from utta.models.grammar import Guide
 
@@ -35,7 +36,8 @@ class TextSettings:
 @dataclass(eq=False)
 class Draft:
     """A text that is being written. `written` holds its tokens, without the one that ended it; `tell` is given each token
-    once it is certain to stay; `finish` is empty until the text has ended, then "stop" or "length"."""
+    once it is certain to stay; `finish` is empty until the text has ended, then "stop" or "length", or "error" where its schema
+    could not be kept."""
 
     prompt: tuple[int, ...]
     settings: TextSettings
@@ -43,11 +45,19 @@ class Draft:
     tell: Callable[[int], None] | None = None
     written: list[int] = field(default_factory=list)
     finish: str = ""
+    error: UttaError | None = None
     told: int = 0
 
     def __post_init__(self) -> None:
         seed = self.settings.seed
         self.dice = None if seed is None else torch.Generator().manual_seed(seed)
+
+    def go_on(self, logits: torch.Tensor, begins: torch.Tensor, ends: set[int]) -> None:
+        """Write the next token, or end; a schema that cannot be kept is this text's error and no other's."""
+        try:
+            self.add(self.choose(logits, begins), ends)
+        except UttaError as error:
+            self.finish, self.error = "error", error
 
     def choose(self, logits: torch.Tensor, begins: torch.Tensor) -> int:
         """The next token, from logits [vocabulary] in float32. `begins` [vocabulary] says which tokens may begin a text."""
@@ -98,7 +108,7 @@ def write(
     going, batch = list(drafts), _Batch(model, drafts)
     while going:
         for draft, logits in zip(going, batch.logits.float().cpu(), strict=True):
-            draft.add(draft.choose(logits, begins), ends)
+            draft.go_on(logits, begins, ends)
         yield from (draft for draft in going if draft.finish)
         left = [i for i, draft in enumerate(going) if not draft.finish]
         if left and len(left) < len(going):
