@@ -9,7 +9,8 @@ from dspy.lm15 import Message, Response, TextPart, Usage
 
 from utta.models.load import Model
 from utta.programs.folder import open_program, save_program, state_of
-from utta.programs.tutor import Tutor
+from utta.programs.tutor import Tutor, context
+from utta.records.record import Turn
 
 
 class Writer:
@@ -38,12 +39,13 @@ class Writer:
     def close(self) -> None: ...
 
 
-def says(*replies: str, **settings: Any) -> tuple[str, Writer]:
+def says(*replies: str, before: str = "", **settings: Any) -> tuple[str, Writer]:
     writer = Writer(*replies)
     tutor = Tutor(**settings).use(
         Model("writer", None, dspy.LM("local/writer@", engine=writer, cache=False), local=False)
     )
-    said = tutor(context="Exercise: Mia has 6 trays with 24 rolls.", student_question="30?")
+    known = context("Exercise: Mia has 6 trays with 24 rolls.", [Turn(speaker="teacher", utterance=before)])
+    said = tutor(context=known, student_question="30?")
     return said.teacher_response, writer
 
 
@@ -56,15 +58,26 @@ HINT, WORKED_OUT, EMPTY = "How many rolls are on each of the 6 trays?", "It is 1
         ((HINT,), HINT, 1),
         ((WORKED_OUT, HINT), HINT, 2),
         ((EMPTY, WORKED_OUT, HINT), HINT, 3),
-        ((WORKED_OUT, EMPTY, EMPTY, WORKED_OUT), EMPTY, 4),
+        ((WORKED_OUT, EMPTY, EMPTY, WORKED_OUT, EMPTY, EMPTY), EMPTY, 6),
         (("It is twelve rolls.", HINT), HINT, 2),
+        (("Look at the rolls, ", "Count the trays: ", HINT), HINT, 3),
     ],
 )
 def test_a_reply_that_does_not_guide_is_written_anew(replies, said, tries):
     reply, writer = says(*replies)
     assert reply == said and len(writer.asked) == tries
-    assert [config.seed for config in writer.asked] == [None, 1, 2, 3][:tries]
+    assert [config.seed for config in writer.asked] == [None, 1, 2, 3, 4, 5][:tries]
     assert not writer.asked[0].temperature and all(config.temperature > 0 for config in writer.asked[1:])
+
+
+def test_a_reply_that_was_said_before_is_written_anew():
+    other = "What does the 24 stand for?"
+    assert says(HINT, other, before=HINT)[0] == other
+    assert says(HINT, WORKED_OUT, EMPTY, HINT, HINT, HINT, before=HINT)[0] == HINT, "the least fault of all"
+
+
+def test_what_was_said_before_is_not_the_exercise():
+    assert says("Shall we walk on?", HINT, before="Let us walk there.")[0] == HINT
 
 
 def test_with_one_try_the_first_reply_is_said():

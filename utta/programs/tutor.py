@@ -5,9 +5,9 @@
     said.teacher_response, said.techniques_used, said.rationale
 
 It guides and does not hand over the answer. What it writes is looked at before it is said: a reply with a number that nobody
-has named yet, which might be the answer, or without a word of the exercise is written anew, up to `tries` times in all, and the
-best of them is said. `utta.evaluate.tutor` measures how far that holds when it is pressed. How it writes (`temperature`,
-`max_tokens`, `top_p`, `tries`) is set when it is made and saved with it.
+has named yet, which might be the answer, without a word of the exercise, or that it has said before, is written anew, up to
+`tries` times in all, and the best of them is said. `utta.evaluate.tutor` measures how far that holds when it is pressed. How it
+writes (`temperature`, `max_tokens`, `top_p`, `tries`) is set when it is made and saved with it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ from typing import Any
 
 import dspy
 
-from metrics.guidance import takes_up, worked_out
+from metrics.guidance import breaks_off, takes_up, worked_out
 from signatures.tutor import Answer
 from utta.programs.adapters import BoundedJSON
 from utta.programs.careful import Careful
@@ -23,6 +23,7 @@ from utta.records.example import TeachingExample
 from utta.records.record import Turn
 
 SPEAKERS = {"teacher": "Tutor", "student": "Student"}
+BEFORE = "Said before:"
 
 
 class Tutor(Careful):
@@ -32,7 +33,7 @@ class Tutor(Careful):
     adapter = BoundedJSON()
 
     def __init__(
-        self, temperature: float | None = None, max_tokens: int = 256, top_p: float | None = None, tries: int = 4
+        self, temperature: float | None = None, max_tokens: int = 256, top_p: float | None = None, tries: int = 6
     ):
         """What is None is the model's own setting."""
         super().__init__(tries)
@@ -77,16 +78,22 @@ def tutor_outputs(example: TeachingExample) -> dict[str, Any]:
 
 
 def _faults(reply: str, known: str, asked: str) -> int:
-    """How far a reply is from a guiding one: 0 where it is one, and a number that it worked out is worse than no word of the
-    exercise."""
-    return 2 * bool(worked_out(reply, f"{known}\n{asked}")) + (not takes_up(reply, known or asked))
+    """How far a reply is from a guiding one: 0 where it is one. A number that it worked out is the worst; next is that it takes
+    up nothing of the exercise, or where that is not known, of what was said; then that it breaks off or was said before."""
+    exercise, _, before = known.partition(BEFORE)
+    said_before = f"{SPEAKERS['teacher']}: {reply.strip()}" in before.splitlines()
+    return (
+        4 * bool(worked_out(reply, f"{known}\n{asked}"))
+        + 2 * (not takes_up(reply, exercise.strip() or f"{before}\n{asked}"))
+        + (breaks_off(reply) or said_before)
+    )
 
 
 def context(known: str, turns: Sequence[Turn | Mapping[str, str]]) -> str:
     """The exercise or lesson, and below it what was said before the student's last turn."""
     pairs = [(t["speaker"], t["utterance"]) if isinstance(t, Mapping) else (t.speaker, t.utterance) for t in turns]
     said = [f"{SPEAKERS.get(speaker, speaker)}: {text.strip()}" for speaker, text in pairs if text.strip()]
-    return "\n".join([*([known.strip()] if known.strip() else []), *(["Said before:", *said] if said else [])])
+    return "\n".join([*([known.strip()] if known.strip() else []), *([BEFORE, *said] if said else [])])
 
 
 def _as_words(name: str) -> str:
