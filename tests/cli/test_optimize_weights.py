@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from functools import partialmethod
 from pathlib import Path
 
 import dspy
@@ -11,12 +12,14 @@ from click.testing import CliRunner
 
 from tests.evaluate.conftest import own_home  # noqa: F401 — a fixture
 from tests.evaluate.scripted import ROOT, SAMPLES, grid, put_down, sentence
+from tests.models.openai_server import KEY, serve
 from tests.optimize.conftest import writing as writing  # a fixture
 from utta.cli.main import cli
 from utta.core.errors import UttaError
 from utta.core.files import read_json
 from utta.models.text import adapter_of
 from utta.programs.folder import open_program, save_program
+from utta.programs.inputs import coach_inputs
 from utta.programs.tutor import Tutor
 from utta.records.read import read_reviews, write_records
 
@@ -34,16 +37,16 @@ print(json.dumps([lm.model, told.rationale, told.improved_response]))
 """
 
 
+EXPERTS = {"rationale": "It asks.", "improved_response": "What do you see?"}
+
+
 @pytest.fixture
 def command(tmp_path, writing, monkeypatch):
     """Run `utta optimize coach` on a tiny model; options come after, named again they win."""
-    from utta.models import load
-
-    experts = {"rationale": "It asks.", "improved_response": "What do you see?"}
     for name, reviews in {"train": grid(["ants", "bees"], 2), "val": grid(["cats", "dogs"], 1)}.items():
-        _, rubric = put_down(tmp_path, [review.model_copy(update=experts) for review in reviews], f"{name}.jsonl")
-    make = load.dspy.LM
-    monkeypatch.setattr(load.dspy, "LM", lambda *args, **told: make(*args, **told, max_tokens=60, stop=["e"]))
+        _, rubric = put_down(tmp_path, [review.model_copy(update=EXPERTS) for review in reviews], f"{name}.jsonl")
+    brief = partialmethod(dspy.LM.__init__, max_tokens=60, stop=["e"])
+    monkeypatch.setattr(dspy.LM, "__init__", brief)
 
     def run(*more):
         arguments = [
@@ -104,13 +107,56 @@ def test_rows_that_were_edited_are_learned_from(command, tmp_path):
     assert not (tmp_path / "coach" / "rows.jsonl").exists()
 
 
+def test_a_teacher_writes_what_is_learned_from(command, tmp_path):
+    command()
+    done = command("--teacher", tmp_path / "coach", "--out", tmp_path / "taught", "--samples", "1", "--json")
+    assert done.exit_code == 0, done.output
+    manifest = json.loads(done.stdout)
+    assert manifest["teacher"] == str(tmp_path / "coach")
+    taught = rows_of(tmp_path / "taught" / "rows.jsonl")
+    reviews = {review.id: review for review in read_reviews(tmp_path / "train.jsonl").reviews}
+    teacher = open_program(str(tmp_path / "coach"))
+    teacher.load_model()
+    for row in taught:
+        told = teacher(**coach_inputs(reviews[row["record_id"]]))
+        assert row["messages"][-1]["content"] in (told.rationale, told.improved_response)
+    assert taught
+
+
+def test_a_teacher_may_be_behind_an_api_and_is_shown_surrogates(command, tmp_path, monkeypatch, memory_cache):
+    seen: list[str] = []
+
+    def answer(body):
+        seen.append(body["messages"][-1]["content"])
+        return {"content": f"Ask what they s{len(seen)}w, Alejandra."}
+
+    private = EXPERTS | {"context": "Write to alejandra@example.org."}
+    put_down(tmp_path, [review.model_copy(update=private) for review in grid(["ants"], 2)], "train.jsonl")
+    for name, value in (("OPENAI_API_KEY", KEY), ("NO_PROXY", "127.0.0.1")):
+        monkeypatch.setenv(name, value)
+    with serve(answer) as base:
+        monkeypatch.setenv("OPENAI_API_BASE", base)
+        done = command("--teacher", "coach", "--teacher-model", "openai/test", "--samples", "1", "--json")
+    assert done.exit_code == 0, done.output
+    rows = rows_of(tmp_path / "coach" / "rows.jsonl")
+    assert len(rows) == 2 * len({row["record_id"] for row in rows}) > 0
+    assert all("alejandra@example.org" in row["messages"][-2]["content"] for row in rows)
+    assert seen and not any("alejandra@example.org" in content for content in seen)
+
+
 def test_faults_are_one_sentence(command, tmp_path):
     for arguments, said in (
         (("--threshold", "1"), "Nothing of what the program wrote is good enough to learn from"),
         (("--rows", tmp_path / "none.jsonl"), "none.jsonl cannot be used"),
         (("--judge", "coach"), "coach is a coach, which judges nothing; give an evaluator instead."),
         (("--val", tmp_path / "train.jsonl"), "2 problems stand in both"),
-        (("--optimizer", "better-together", "--rows", tmp_path / "train.jsonl"), "better-together writes its own."),
+        (("--optimizer", "better-together", "--rows", tmp_path / "train.jsonl"), "the program writes for itself."),
+        (("--teacher", "coach", "--rows", tmp_path / "train.jsonl"), "give one of the two."),
+        (
+            ("--teacher", "tutor"),
+            "The teacher tutor is of the kind 'tutor'; give one of the kind that is tuned, 'coach'.",
+        ),
+        (("--teacher", tmp_path / "none"), "is no program"),
     ):
         done = command("--out", tmp_path / f"out-{len(said)}", *arguments)
         assert done.exit_code == 1 and said in sentence(done.stderr), done.output
@@ -165,9 +211,8 @@ def test_the_embedded_model_is_tuned_and_writes_the_same_in_a_fresh_process(embe
 
 @pytest.mark.parametrize("optimizer", ["bootstrap-finetune", "better-together"])
 def test_a_tutor_is_tuned_on_its_own_answers(optimizer, tmp_path, writing):
-    experts = {"improved_response": "What do you see?"}
     for name, reviews in {"train": grid(["ants", "bees"], 2), "val": grid(["cats", "dogs"], 1)}.items():
-        _, rubric = put_down(tmp_path, [review.model_copy(update=experts) for review in reviews], f"{name}.jsonl")
+        _, rubric = put_down(tmp_path, [review.model_copy(update=EXPERTS) for review in reviews], f"{name}.jsonl")
     save_program(tmp_path / "terse", Tutor(max_tokens=100, tries=2), {"model": str(writing)})
     arguments = ["optimize", tmp_path / "terse", "--optimizer", optimizer, "--out", tmp_path / "tutor"]
     arguments += ["--train", tmp_path / "train.jsonl", "--val", tmp_path / "val.jsonl", "--rubric", rubric]

@@ -33,6 +33,15 @@ OF_WEIGHTS = ("bootstrap-finetune", "better-together")
     metavar="PROGRAM",
     help="What good writing is: this judge's effectiveness; by default the words shared with the experts'.",
 )
+@click.option(
+    "--teacher",
+    metavar="PROGRAM",
+    help="What writes the answers that are learned from: a program of the same kind, such as one with an adapter; by default "
+    "the program itself.",
+)
+@click.option(
+    "--teacher-model", metavar="NAME", help="What a teacher without weights of its own runs on: local, or an API model."
+)
 @options.threshold
 @click.option(
     "--samples", default=1, type=options.Count, show_default=True, help="Answers to try for each training example."
@@ -114,5 +123,7 @@ def _weights(*, val: Path, epochs: int, rank: int, seed: int, **asked: Any) -> d
 
     if asked["train"] is None:
         raise click.UsageError("Missing option '--train': a program that writes is tried on it.")
+    if asked["teacher_model"] and not asked["teacher"]:
+        raise click.UsageError("--teacher-model is what a --teacher PROGRAM runs on.")
     known = {name: value for name, value in asked.items() if name not in ("criteria", "shots", "tries")}
     return tune(Asked(validation=val, recipe=TextRecipe(epochs=epochs, rank=rank, seed=seed), **known))

@@ -8,6 +8,8 @@ answers is not looked at. `UTTA_ROSTER` names a roster, `UTTA_ENTITIES` a named-
 
 import os
 import sys
+from collections import Counter
+from copy import copy
 from functools import lru_cache
 from typing import Any, NoReturn
 
@@ -36,6 +38,12 @@ class Gated(dspy.LM):
     async def acall(self, prompt: Any = None, *, messages: Any = None, **kwargs: Any) -> Any:
         prompt, messages = self._replaced(prompt, messages, kwargs)
         return await super().acall(prompt, messages=messages, **kwargs)
+
+    def shown(self, messages: Any) -> Any:
+        """The messages as this model is shown them, and not counted."""
+        uncounted = copy(self.surrogates)
+        uncounted.counts = Counter()
+        return uncounted.inside(messages, NO_TEXT)
 
     def finetune(self, *_: Any, **__: Any) -> NoReturn:
         raise UttaError("Training data would leave this machine as it is; train a local model with 'utta distill'.")

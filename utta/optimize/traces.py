@@ -21,6 +21,7 @@ from dspy.utils.exceptions import AdapterParseError, LMError
 from utta.core.errors import UttaError, shorten
 from utta.core.progress import progress
 from utta.distill.chats import Message, Row, key
+from utta.models.gate import Gated
 from utta.models.text import TextEngine
 from utta.programs.evaluator import THREADS
 
@@ -83,7 +84,8 @@ def rows(attempts: Sequence[Attempt], writer: Any, learner: Any) -> list[Row]:
     for each in attempts:
         for predictor, inputs, outputs in each.trace:
             name = names[id(predictor)]
-            end = ends.get(key(_chat(writer, predictor, inputs, outputs)[:-1]))
+            asked = _chat(writer, predictor, inputs, outputs)[:-1]
+            end = ends.get(key(predictor.lm.shown(asked) if isinstance(predictor.lm, Gated) else asked))
             if end is None:
                 raise UttaError(
                     f"The program's {name} asks its model in another form than {type(adapter(writer)).__name__}'s; give the "
@@ -144,4 +146,9 @@ def _chat(program: Any, predictor: Any, inputs: Mapping[str, Any], outputs: Any)
 def _ends(program: Any) -> dict[str, str]:
     """Why the answer to each prompt that the program's models were asked ended, as far as their histories go back."""
     models = {id(predictor.lm): predictor.lm for predictor in program.predictors()}.values()
-    return {key(asked["messages"]): asked["response"].finish_reason for lm in models for asked in lm.history}
+    return {key(asked["messages"]): _end(asked["response"]) for lm in models for asked in lm.history}
+
+
+def _end(response: Any) -> str:
+    """Why an answer ended, as DSPy's own response says it or as LiteLLM's does."""
+    return str(response.finish_reason if hasattr(response, "finish_reason") else response.choices[0].finish_reason)

@@ -1,7 +1,8 @@
-"""`optimize --optimizer bootstrap-finetune | better-together`: a program that writes, tuned on its own good answers.
+"""`optimize --optimizer bootstrap-finetune | better-together`: a program that writes, tuned on its own good answers or on
+those of a teacher.
 
     out/run.json             what was asked; a second call with the same goes on where it was
-    out/rows.jsonl           what the program wrote on the training examples, with scores: to look at, edit and use again
+    out/rows.jsonl           what was written on the training examples, with scores: to look at, edit and use again
     out/validation-rows.jsonl
     out/training/            while it trains
     out/program.json, adapter/, manifest.json     the finished program
@@ -38,7 +39,7 @@ from utta.optimize.provider import trainable
 from utta.optimize.traces import Attempt, adapter, attempt, quiet
 from utta.programs.coach import ResponseCoach
 from utta.programs.evaluator import THREADS
-from utta.programs.folder import open_judge, open_program, program_name, save_program
+from utta.programs.folder import Program, open_judge, open_program, program_name, save_program
 from utta.programs.inputs import coach_inputs, judge_inputs
 from utta.programs.tutor import Tutor
 from utta.records.review import Review
@@ -51,8 +52,8 @@ PROMPTS = 2  # sets of demonstrations that are drawn at random
 
 @dataclass(frozen=True)
 class Asked:
-    """What a tuning is asked to do. `judge` is the program whose effectiveness is the objective; `rows` is a file of rows to
-    learn from instead of what the program would write on `train`."""
+    """What a tuning is asked to do. `judge` is the program whose effectiveness is the objective; `teacher` is what writes the
+    answers on `train`, by default the program itself; `rows` is a file of rows to learn from instead."""
 
     program: str
     train: Path
@@ -62,6 +63,8 @@ class Asked:
     rubric: str | None = None
     optimizer: str = OPTIMIZERS[0]
     judge: str | None = None
+    teacher: str | None = None
+    teacher_model: str | None = None
     threshold: float = 0.5
     samples: int = 1
     rows: Path | None = None
@@ -103,24 +106,44 @@ def tune(asked: Asked) -> dict[str, Any]:
             f"{asked.optimizer} tunes programs that write ({', '.join(WORK)}), and {asked.program!r} is none; a judge's "
             "weights are trained by 'utta distill'."
         )
-    if asked.rows and asked.optimizer != OPTIMIZERS[0]:
-        raise UttaError(f"--rows are learned from by {OPTIMIZERS[0]}; {asked.optimizer} writes its own.")
+    if (asked.rows or asked.teacher) and asked.optimizer != OPTIMIZERS[0]:
+        raise UttaError(
+            f"--rows and --teacher are for {OPTIMIZERS[0]}; in {asked.optimizer} the program writes for itself."
+        )
+    if asked.rows and asked.teacher:
+        raise UttaError("--rows are learned from instead of what a --teacher would write; give one of the two.")
     program = open_program(asked.program, model=asked.model)
     if program.adapter:
-        raise UttaError(f"{asked.program} has an adapter already; tune {name!r} or a program without one.")
+        raise UttaError(
+            f"{asked.program} has an adapter already; tune {name!r} or a program without one, with it as the --teacher."
+        )
+    teacher = _teacher(asked, name)
     train, validation = _examples(asked, WORK[name])
     lm = trainable(program.load_model())
     objective = _objective(asked, WORK[name])
-    claim(asked.out, _config(asked, program.state, lm.model, objective))
+    claim(asked.out, _config(asked, program.state, lm.model, objective, teacher))
     if not (asked.out / "manifest.json").is_file():
         program.module.set_lm(lm)
         before = attempt(program.module, validation, objective, "Scoring it as it was")
-        module, chosen = _tuned(asked, program.module, objective, train, validation)
+        module, chosen = _tuned(asked, program.module, objective, train, validation, teacher)
         after = attempt(module, validation, objective, "Scoring it tuned")
         told = chosen | {"before": _figure(before), "after": _figure(after), "gain": _gain(before, after)}
         _save(asked, module, lm, objective, told, (train, validation))
     shutil.rmtree(asked.out / "training", ignore_errors=True)
     return read_json(asked.out / "manifest.json")
+
+
+def _teacher(asked: Asked, name: str) -> Program | None:
+    """The program that writes in the place of the one that is tuned, with its model loaded."""
+    if not asked.teacher:
+        return None
+    if (kind := program_name(asked.teacher)) not in (name, ""):
+        raise UttaError(
+            f"The teacher {asked.teacher} is of the kind {kind!r}; give one of the kind that is tuned, {name!r}."
+        )
+    teacher = open_program(asked.teacher, model=asked.teacher_model)
+    teacher.load_model()
+    return teacher
 
 
 def _examples(asked: Asked, work: Work) -> tuple[list[Any], list[Any]]:
@@ -141,7 +164,9 @@ def _objective(asked: Asked, work: Work) -> Objective:
     return judged(open_judge(asked.judge), work.written, asked.threshold)
 
 
-def _config(asked: Asked, state: dict[str, Any], model: str, objective: Objective) -> dict[str, Any]:
+def _config(
+    asked: Asked, state: dict[str, Any], model: str, objective: Objective, teacher: Program | None
+) -> dict[str, Any]:
     return {
         "kind": "tuning",
         "program": asked.program,
@@ -151,6 +176,8 @@ def _config(asked: Asked, state: dict[str, Any], model: str, objective: Objectiv
         "validation": _file(asked.validation),
         "optimizer": asked.optimizer,
         "objective": {"name": objective.name, "threshold": objective.threshold},
+        "teacher": teacher
+        and {"program": asked.teacher, "state": teacher.state, "model": one_model(teacher.module).model},
         "samples": asked.samples,
         "rows": asked.rows and _file(asked.rows),
         "recipe": asdict(asked.recipe),
@@ -162,13 +189,14 @@ def _file(path: Path) -> dict[str, str]:
 
 
 def _tuned(
-    asked: Asked, module: Any, objective: Objective, train: list[Any], validation: list[Any]
+    asked: Asked, module: Any, objective: Objective, train: list[Any], validation: list[Any], teacher: Program | None
 ) -> tuple[Any, dict[str, Any]]:
     """The tuned program, and what the manifest says of how it was chosen."""
     given = read_rows(asked.rows) if asked.rows else ()
     weights = Finetune(objective, asdict(asked.recipe), asked.samples, asked.out, given)
     if asked.optimizer == OPTIMIZERS[0]:
-        return weights.compile(module.deepcopy(), trainset=train, valset=validation), {}
+        writer = teacher and teacher.module
+        return weights.compile(module.deepcopy(), trainset=train, teacher=writer, valset=validation), {}
     with quiet():
         prompts = BootstrapFewShotWithRandomSearch(
             metric=objective,
@@ -238,6 +266,7 @@ def _save(
     manifest |= {
         "optimizer": asked.optimizer,
         "objective": {"name": objective.name, "threshold": objective.threshold},
+        "teacher": asked.teacher,
         "recipe": asdict(asked.recipe),
     }
     save_program(asked.out, module, manifest | told)
