@@ -112,7 +112,7 @@ def test_a_teacher_writes_what_is_learned_from(command, tmp_path):
     done = command("--teacher", tmp_path / "coach", "--out", tmp_path / "taught", "--samples", "1", "--json")
     assert done.exit_code == 0, done.output
     manifest = json.loads(done.stdout)
-    assert manifest["teacher"] == str(tmp_path / "coach")
+    assert manifest["written_by"] == str(tmp_path / "coach")
     taught = rows_of(tmp_path / "taught" / "rows.jsonl")
     reviews = {review.id: review for review in read_reviews(tmp_path / "train.jsonl").reviews}
     teacher = open_program(str(tmp_path / "coach"))

@@ -9,10 +9,11 @@ from tests.evaluate.student.talk import TALKS
 from tests.models.tiny import save_tiny
 from utta.cli.main import cli
 from utta.core.files import read_json
-from utta.distill.chats import Row, write_rows
+from utta.evaluate.run import learned_problems
 from utta.programs.folder import open_program
 from utta.programs.student import student_inputs
 from utta.programs.tutor import tutor_inputs, tutor_outputs
+from utta.records.chats import Row, write_rows
 from utta.records.example import ExampleInput, ExampleOutput, TeachingExample
 from utta.records.read import write_records
 
@@ -101,6 +102,11 @@ def test_chats_that_are_good_enough_are_learned_too(command, program, tmp_path):
     assert "1 of these rows" in command("--rows", tmp_path / "rows.jsonl", "--dry-run").stdout
     made = json.loads(command("--rows", tmp_path / "rows.jsonl", "--threshold", 0.95, "--json").stdout)
     assert made["train"]["chats"] == 0 and made["train"]["rows"] == plain["rows"]
+    assert made["rows_from"]["threshold"] == 0.95
+    assert learned_problems(open_program(str(tmp_path / "made")), type(RECORDS[program][0]))["rows"] == {
+        "elsewhere",
+        held_out,
+    }
 
 
 def test_faults_are_one_sentence(command, program, tmp_path):

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from tests.optimize.conftest import Chain, questions, variety
 from utta.core.errors import UttaError
-from utta.distill.chats import Row, passing, read_rows, write_rows
 from utta.models.text import adapter_of
 from utta.optimize.finetune import BetterTogether, Finetune, distill_prompt, one_model
 from utta.optimize.objectives import Objective
 from utta.optimize.traces import attempt, rows, sampled
+from utta.records.chats import Row, passing, read_rows, write_rows
 
 QUICK = {"epochs": 1, "rank": 4, "learning_rate": 0.02}
 

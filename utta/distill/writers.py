@@ -6,7 +6,7 @@
     out/program.json, adapter/, manifest.json     the finished program
 
 A record becomes the chat that the program's model would be given, and what the person said is learned; validation chooses the
-epoch. Chats that a judge found good (`utta.distill.chats`) are learned beside them. The program's prompt stays what it was.
+epoch. Chats that a judge found good (`utta.records.chats`) are learned beside them. The program's prompt stays what it was.
 A judge learns levels, not texts (`utta.distill.run`).
 """
 
@@ -20,7 +20,6 @@ from typing import Any
 from utta.core.errors import UttaError
 from utta.core.files import read_json, sha256
 from utta.core.runs import claim
-from utta.distill.chats import Message, passing, read_rows
 from utta.distill.recipe import TextRecipe
 from utta.evaluate.open import read_records, refuse_leak
 from utta.models.catalogue import DEFAULT, Located, locate, tokenizer_hash
@@ -28,6 +27,7 @@ from utta.models.text_rows import TextRow
 from utta.programs.folder import Program, open_program, program_name, save_program
 from utta.programs.student import StudentSimulator
 from utta.programs.tutor import Tutor
+from utta.records.chats import Message, passing, read_rows
 from utta.records.dialogue import Dialogue
 from utta.records.example import TeachingExample
 
@@ -158,6 +158,7 @@ def _save(asked: AskedText, prepared: Prepared, history: list[dict[str, Any]]) -
         "adapter": model.version.rsplit("@", 1)[-1],
         "train": prepared.config["train"] | prepared.train.told,
         "validation": prepared.config["validation"] | prepared.validation.told,
+        **({"rows_from": prepared.config["rows"]} if asked.rows else {}),
         "recipe": prepared.config["recipe"],
         "history": history,
         "seconds": history[-1]["seconds"],

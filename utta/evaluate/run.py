@@ -26,6 +26,7 @@ from utta.evaluate.predict import predict, read_predictions
 from utta.evaluate.results import comparison, figures
 from utta.evaluate.reviewers import reviewers
 from utta.programs.folder import Program, now, versions
+from utta.records.chats import read_rows
 from utta.records.kinds import AnyRecord
 from utta.records.read import Fault, scan_records
 from utta.records.review import Review
@@ -153,20 +154,23 @@ def _training_reviews(
 
 
 def seen_problems(program: Program, problems: set[str], record: type[AnyRecord] = Review) -> dict[str, int]:
-    """How many of the problems stand in the program's own training and validation file, which hold that kind of record;
+    """How many of the problems stand in what the program was made from, whose records are of that kind;
     parts without any are left out."""
     shared = {part: len(there & problems) for part, there in learned_problems(program, record).items()}
     return {part: seen for part, seen in shared.items() if seen}
 
 
 def learned_problems(program: Program, record: type[AnyRecord]) -> dict[str, set[str]]:
-    """The problems of the program's own training and validation file, which hold that kind of record, as far as they are
-    still there and the same."""
-    return {
+    """The problems of the program's own training and validation file, which hold that kind of record, and of the rows of text
+    that it was given, as far as these files are still there and the same."""
+    found = {
         part: {item.cluster for item in scan_records(path, record) if not isinstance(item, Fault)}
         for part in ("train", "validation")
         if (path := unchanged(program, part))
     }
+    if path := unchanged(program, "rows_from"):
+        found["rows"] = {row.problem for row in read_rows(path)}
+    return found
 
 
 def _seconds_before(out: Path, seconds: float) -> float:

@@ -18,9 +18,9 @@ from dspy.clients.utils_finetune import TrainDataFormat
 from dspy.teleprompt import Teleprompter
 
 from utta.core.errors import UttaError
-from utta.distill.chats import Row, passing, read_rows, write_rows
 from utta.optimize.objectives import Objective
 from utta.optimize.traces import attempt, quiet, rows, sampled
+from utta.records.chats import Row, passing, read_rows, write_rows
 
 
 class Finetune(Teleprompter):

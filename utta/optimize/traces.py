@@ -20,10 +20,10 @@ from dspy.utils.exceptions import AdapterParseError, LMError
 
 from utta.core.errors import UttaError, shorten
 from utta.core.progress import progress
-from utta.distill.chats import Message, Row, key
 from utta.models.gate import Gated
 from utta.models.text import TextEngine
 from utta.programs.evaluator import THREADS
+from utta.records.chats import Message, Row, key
 
 Metric = Callable[[Any, Any], float]
 

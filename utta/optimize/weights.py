@@ -26,7 +26,6 @@ from metrics.bootstrap import cluster_bootstrap
 from utta.core.errors import UttaError
 from utta.core.files import read_json, replacing, sha256
 from utta.core.runs import claim
-from utta.distill.chats import read_rows
 from utta.distill.recipe import TextRecipe
 from utta.evaluate.answers import number
 from utta.evaluate.open import data_rubric, read, refuse_leak
@@ -42,6 +41,7 @@ from utta.programs.evaluator import THREADS
 from utta.programs.folder import Program, open_judge, open_program, program_name, save_program
 from utta.programs.inputs import coach_inputs, judge_inputs
 from utta.programs.tutor import Tutor
+from utta.records.chats import read_rows
 from utta.records.review import Review
 
 OPTIMIZERS = ("bootstrap-finetune", "better-together")
@@ -266,7 +266,8 @@ def _save(
     manifest |= {
         "optimizer": asked.optimizer,
         "objective": {"name": objective.name, "threshold": objective.threshold},
-        "teacher": asked.teacher,
+        **({"written_by": asked.teacher} if asked.teacher else {}),
+        **({"rows_from": _file(asked.rows)} if asked.rows else {}),
         "recipe": asdict(asked.recipe),
     }
     save_program(asked.out, module, manifest | told)
