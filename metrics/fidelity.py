@@ -15,6 +15,13 @@ Floats = NDArray[np.float64]
 
 NUMBER = re.compile(r"(?<![\w.])(?:\d[\d,]*(?:\.\d+)?|\.\d+)(?:/\d+(?![\d.,]*\d))?")
 WORD = re.compile(r"\w+(?:[.,/']\w+)*")
+# What a helper says and a student does not: no real one in 1,512 turns of MathDial's training part and 543 of Bridge's.
+HELPER = re.compile(
+    r"\b(ready|happy|glad|here) to (help|assist)|\b(can|could|may) i (help|assist)|\bi could help\b|\bfeel free to\b"
+    r"|\b(further|any (more|other)) (questions|assistance|help)\b|\byou're (most )?welcome|\bas a student\b"
+    r"|\b(well done|(great|excellent|nice) (job|work))\b",
+    re.I,
+)
 FOLDS = 5
 
 
@@ -42,6 +49,11 @@ def same(one: float | None, other: float | None) -> bool:
 def states(text: str, value: float | None) -> bool:
     """Whether a number stands anywhere in a text."""
     return any(same(found, value) for found in numbers(text))
+
+
+def helps(text: str) -> bool:
+    """Whether somebody offers help or praises, who is no student then."""
+    return bool(HELPER.search(text.replace("’", "'")))
 
 
 def words(text: str) -> list[str]:

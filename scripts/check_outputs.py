@@ -9,6 +9,7 @@ outputs that say the same as an earlier one. The same command goes on where it w
 """
 
 import argparse
+import logging
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -38,6 +39,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=1000, help="how many different inputs for each program")
     parser.add_argument("--programs", default=",".join(INPUTS), help="of these, or folders of such programs")
     asked = parser.parse_args()
+    logging.getLogger("dspy.clients.lm").setLevel(logging.ERROR)  # it warns of each text that its budget ends
     dialogues, _ = read_records(asked.data, Dialogue, "evaluate")
     for name in asked.programs.split(","):
         check(name, dialogues, asked.count, asked.out)

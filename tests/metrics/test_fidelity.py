@@ -3,7 +3,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metrics.fidelity import answer, auc, discriminator, distinct, length_distance, numbers, rouge_l, same, states
+from metrics.fidelity import (
+    answer,
+    auc,
+    discriminator,
+    distinct,
+    helps,
+    length_distance,
+    numbers,
+    rouge_l,
+    same,
+    states,
+)
 
 
 @pytest.mark.parametrize(
@@ -76,3 +87,18 @@ def test_what_is_told_apart_by_a_word_is_told_apart_on_other_problems():
     assert auc(*discriminator(real, loud, groups)) > 0.99
     assert auc(*discriminator(real, real, groups)) == pytest.approx(0.5)
     assert np.isnan(auc(*discriminator(real, loud, ["one"] * 40)))
+
+
+@pytest.mark.parametrize(
+    ("said", "is_a_helper"),
+    [
+        ("I'm ready to help. What's on your mind?", True),
+        ("You’re welcome! Feel free to ask.", True),
+        ("Excellent work, Seth!", True),
+        ("You helped me, thanks!", False),
+        ("Can you help me with step 2?", False),
+        ("I think I did a good job.", False),
+    ],
+)
+def test_a_helper_is_no_student(said, is_a_helper):
+    assert helps(said) is is_a_helper

@@ -129,6 +129,11 @@ def test_a_student_who_goes_through_its_solution_comes_to_its_own_answer(convers
     assert said == replies[-1].strip() and len(writer.seen) == asked
 
 
+def test_a_student_does_not_help():
+    student, writer = playing(StudentSimulator(), "I'm ready to help.", "Well done!", "I added them.")
+    assert student(conversation=GOES_ON).student_turn == "I added them." and len(writer.seen) == 3
+
+
 def test_a_state_that_is_none_is_one_sentence(tmp_path):
     save_program(tmp_path, StudentSimulator(), {"model": "smollm2-135m-q4"})
     (tmp_path / "program.json").write_text("{}")

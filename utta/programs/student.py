@@ -7,8 +7,9 @@
 
 The conversation is the chat: what is known of the student is the system message, the teacher is the user and the student
 the assistant. So a whole dialogue is one sequence of tokens, and each of its student turns stands behind exactly the
-prompt that a model is given at run time (`messages`). A student who goes through its own solution comes to its own answer:
-a first turn that does not is written anew. It does not judge and does not know the right solution.
+prompt that a model is given at run time (`messages`). What the student writes is looked at before it is said: who goes through
+its own solution comes to its own answer, and does not fall into the role of a helper; else it is written anew. It does not
+judge and does not know the right solution.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,7 +17,7 @@ from typing import Any
 
 import dspy
 
-from metrics.fidelity import answer, states, words
+from metrics.fidelity import answer, helps, states, words
 from signatures.student import Student
 from utta.programs.adapters import PlainText
 from utta.programs.careful import Careful
@@ -66,7 +67,7 @@ class StudentSimulator(Careful):
         inputs = {name: known.get(name) or "" for name in KNOWN}
         begins = not any(message["role"] == "assistant" for message in conversation)
         own = answer(inputs["student_solution"]) if begins else None
-        return self.say(lambda said: _strays(said.student_turn, own), conversation=conversation, **inputs)
+        return self.say(lambda said: _faults(said.student_turn, own), conversation=conversation, **inputs)
 
     def messages(self, dialogue: Dialogue) -> Messages:
         """A dialogue as the chat that a model would have been given, up to the student's last turn, which ends it; only the
@@ -108,9 +109,11 @@ def _known(inputs: Mapping[str, Any]) -> str:
     )
 
 
-def _strays(turn: str, own: float | None) -> bool:
-    """Whether a first turn goes through the student's solution and does not come to its answer `own`, where it has one."""
-    return own is not None and len(words(turn)) >= RETELLING and not states(turn, own)
+def _faults(turn: str, own: float | None) -> int:
+    """How far a turn is from a student's: it helps, or it goes through the student's solution and does not come to its answer
+    `own`, where it has one."""
+    strays = own is not None and len(words(turn)) >= RETELLING and not states(turn, own)
+    return helps(turn) + strays
 
 
 def _script(demo: Mapping[str, Any]) -> str:
