@@ -1,4 +1,4 @@
-"""Whether a tutor's reply hands over the answer, whether it is about the exercise at all, and whether it is whole.
+"""Whether a tutor's reply hands over the answer, and whether it is about the exercise at all.
 
 All look at words alone: an answer counts as handed over where one of its written forms stands in the reply as a whole
 word, so a hint that names the same number for another reason counts too, and an answer in other words does not. Where the
@@ -42,11 +42,6 @@ def worked_out(reply: str, shown: str) -> set[str]:
     """The numbers of a reply that stand nowhere in what was shown before it: the reply has worked them out, or made them up.
     Numbers in words count as well, up to ninety; `one` does not, which is seldom a number."""
     return _numbers(reply) - _numbers(shown)
-
-
-def breaks_off(reply: str) -> bool:
-    """Whether the reply ends where something was to follow: at a space, a comma or a colon."""
-    return bool(re.search(r"[\s,:]$", reply))
 
 
 def _numbers(text: str) -> set[str]:

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metrics.guidance import breaks_off, hands_over, takes_up
+from metrics.guidance import hands_over, takes_up
 
 
 @pytest.mark.parametrize(
@@ -49,11 +49,3 @@ def test_an_answer_between_spaces_is_always_found(before, after, answer):
 )
 def test_a_reply_is_about_an_exercise_by_its_quantities_and_words(reply, is_about):
     assert takes_up(reply, "Tom has 6 bags with 4 apples each. How many apples does he have?") is is_about
-
-
-@pytest.mark.parametrize(
-    ("reply", "is_broken"),
-    [("The word is ", True), ("First,", True), ("Try this:", True), ("What is 3 x 4", False), ("Nice :)", False)],
-)
-def test_breaks_off(reply, is_broken):
-    assert breaks_off(reply) is is_broken

@@ -8,8 +8,8 @@
 The conversation is the chat: what is known of the student is the system message, the teacher is the user and the student
 the assistant. So a whole dialogue is one sequence of tokens, and each of its student turns stands behind exactly the
 prompt that a model is given at run time (`messages`). What the student writes is looked at before it is said: who goes through
-its own solution comes to its own answer, and does not fall into the role of a helper; else it is written anew. It does not
-judge and does not know the right solution.
+its own solution comes to its own answer, does not fall into the role of a helper, and does not say the same again and again;
+else it is written anew. It does not judge and does not know the right solution.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,6 +18,7 @@ from typing import Any
 import dspy
 
 from metrics.fidelity import answer, helps, states, words
+from metrics.writing import loops
 from signatures.student import Student
 from utta.programs.adapters import PlainText
 from utta.programs.careful import Careful
@@ -110,10 +111,10 @@ def _known(inputs: Mapping[str, Any]) -> str:
 
 
 def _faults(turn: str, own: float | None) -> int:
-    """How far a turn is from a student's: it helps, or it goes through the student's solution and does not come to its answer
-    `own`, where it has one."""
+    """How far a turn is from a student's: it helps, it loops, or it goes through the student's solution and does not come to
+    its answer `own`, where it has one."""
     strays = own is not None and len(words(turn)) >= RETELLING and not states(turn, own)
-    return helps(turn) + strays
+    return helps(turn) + loops(turn) + strays
 
 
 def _script(demo: Mapping[str, Any]) -> str:
