@@ -38,7 +38,7 @@ def main() -> None:
         for way in WAYS:
             seconds = fresh(way, size, asked.tokens)
             speeds[way, size] = size * asked.tokens / seconds if seconds else None
-            print(f"{way}_{size}_tokens_per_second: {speeds[way, size] or 'not here':.5}", flush=True)
+            print(f"{way}_{size}_tokens_per_second: {speeds[way, size] or 'not here'!s:.8}", flush=True)
     for size in SIZES:
         for way in WAYS[1:]:
             ours, theirs = speeds["ours", size], speeds[way, size]

@@ -57,7 +57,7 @@ def check(name: str, dialogues: list[Dialogue], count: int, tries: int | None, o
     program.load_model(cache=False)
     found = {content_id([inputs]): inputs for of in dialogues for inputs in INPUTS[program.name](of)}
     work = {(key,): (key, partial(say, program, key, found[key])) for key in list(found)[:count]}
-    folder = out / program.name
+    folder = out / Path(name).name
     folder.mkdir(parents=True, exist_ok=True)
     lines, _ = worked_off(work, lambda line: (line["record_id"],), folder, "outputs", program.name, canceller(program))
     fields = [[value for key, value in line.items() if key != "record_id"] for line in lines]

@@ -108,7 +108,10 @@ def test_a_chat_alternates_from_the_teacher_on_and_loses_no_word(turns):
     assert said == "\n".join(turn.utterance.strip() for turn in turns if turn.utterance.strip())
 
 
-RETOLD = "Sure. I started with the three and the four, and then I thought about what to do with them, " * 3
+RETOLD = (
+    "Sure. I started with the three and the four, and then I thought about what to do with them, as we had learned it last "
+    "week in class, when our teacher showed us many ways to put numbers together, and in the end "
+)
 BEGINS = [{"role": "user", "content": "How did you get it?"}]
 GOES_ON = [*BEGINS, {"role": "assistant", "content": "I added."}, {"role": "user", "content": "Why?"}]
 

@@ -15,6 +15,10 @@ class UttaError(Exception):
     exit_code = EXIT_ERROR
 
 
+class Cancelled(UttaError):
+    """What was asked of a model is not wanted any more."""
+
+
 class GateFailed(UttaError):
     """A `--gate` condition did not hold, or an export decides otherwise than its program."""
 

@@ -23,7 +23,7 @@ from tokenizers.decoders import DecodeStream
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
-from utta.core.errors import UttaError
+from utta.core.errors import Cancelled, UttaError
 from utta.core.files import read_json
 from utta.models import attention, text_rows, tree
 from utta.models.catalogue import Located, fingerprint, locate
@@ -142,7 +142,7 @@ class Engine:
         with self._changed:
             dropped, self._waiting, self._cancelled = self._waiting, [], True
         for request in dropped:
-            request.answer.set_exception(UttaError(CANCELLED))
+            request.answer.set_exception(Cancelled(CANCELLED))
 
     def close(self) -> None:
         """Answer nothing any more, and wait until what is being computed has ended."""
@@ -275,7 +275,7 @@ class Engine:
             room = TEXT_BATCH - going
             with self._changed:
                 if self._cancelled:
-                    raise UttaError(CANCELLED)
+                    raise Cancelled(CANCELLED)
                 if room < TEXT_BATCH / 4:  # too few to stop the others for
                     return []
                 fresh = self._alike(batch[0])[:room]

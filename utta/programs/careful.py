@@ -8,11 +8,15 @@ from collections.abc import Callable
 from typing import Any, Self
 
 import dspy
+from dspy.utils.exceptions import AdapterParseError, LMError
 
+from utta.core.errors import Cancelled, UttaError
+from utta.models.gate import Gated
 from utta.models.load import Model
 from utta.models.text import TextEngine
 
-AGAIN = 0.8  # the temperature of a second try
+AGAIN = 0.8  # the temperature of a second try, where the model has none of its own
+DRAWS = 1000  # more than anybody's tries: the draws of one seed are not those of another
 
 
 class Careful(dspy.Module):
@@ -46,12 +50,18 @@ class Careful(dspy.Module):
         self._predictor.config = settings
 
     def say(self, faults: Callable[[dspy.Prediction], int], **inputs: Any) -> dspy.Prediction:
-        """What is written with the fewest faults, the first of several. A try without a fault is the last one."""
+        """What is written with the fewest faults, the first of several. A try without a fault is the last one, and so is one
+        that fails after something has been written."""
         best, fewest, calls = None, 0, []
         for number in range(self.tries):
-            with dspy.context(adapter=self.adapter, trace=[]):
-                said = self._predictor(**inputs, config={"temperature": AGAIN, "seed": number} if number else {})
-                trace = list(dspy.settings.trace)
+            try:
+                with dspy.context(adapter=self.adapter, trace=[]):
+                    said = self._predictor(**inputs, config=self._another(number))
+                    trace = list(dspy.settings.trace)
+            except (AdapterParseError, LMError, UttaError) as error:
+                if best is None or isinstance(error, Cancelled) or isinstance(error.__cause__, Cancelled):
+                    raise
+                break
             found = faults(said)
             if best is None or found < fewest:
                 best, fewest, calls = said, found, trace
@@ -60,6 +70,17 @@ class Careful(dspy.Module):
         if dspy.settings.trace is not None:
             dspy.settings.trace.extend(calls)  # of what is said, and of nothing else
         return best
+
+    def _another(self, number: int) -> dict[str, Any]:
+        """The settings of a try: the first one as the program writes, each of the others another draw. An API model may know
+        no `seed`; there DSPy's `rollout_id` passes its cache by."""
+        if not number:
+            return {}
+        set_by = self._predictor.lm.kwargs
+        drawn = {"rollout_id": number}
+        if not isinstance(self._predictor.lm, Gated):
+            drawn = {"seed": DRAWS * (set_by.get("seed") or 0) + number}
+        return drawn | {"temperature": set_by.get("temperature") or AGAIN}
 
     @property
     def _predictor(self) -> dspy.Predict:

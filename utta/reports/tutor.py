@@ -29,10 +29,12 @@ TACTICS = 6
 
 
 class Responder(BaseModel):
-    """How the replies of one responder are judged; `difference` is the tutor's less theirs."""
+    """How the replies of one responder are judged; `difference` is the tutor's less theirs, on the `both` conversations that
+    both answered."""
 
     responder: str
     n: int
+    both: int = 0
     effectiveness: Figure
     difference: Figure | None = None
 
@@ -156,10 +158,12 @@ def _judged(results: TutorResults) -> Section:
         [_column("Effectiveness", [row.effectiveness for row in rows])],
         [difference_column("Tutor minus", [row.difference or Figure() for row in rows])],
         [Column("n", [text(f"{row.n:,}") for row in rows])],
+        [Column("both", [text(f"{row.both:,}" if row.difference else MISSING) for row in rows])],
     ]
     parts: list[str | Grid | Pairs] = [
         Grid("Who answered", [row.responder for row in rows], groups),
-        "Effectiveness in [0, 1] as the judge sees it, which is not told who wrote a reply; 95% intervals draw whole problems.",
+        "Effectiveness in [0, 1] as the judge sees it, which is not told who wrote a reply; 95% intervals draw whole problems. "
+        "The difference is on the conversations that both answered.",
     ]
     return Section(
         "judged", "Beside the people who answered the same students", [*parts, *_beside(results, ("effectiveness",))]

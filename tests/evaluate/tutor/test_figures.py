@@ -23,7 +23,7 @@ HINT = "How often do you add the 4?"
 
 def test_the_tutor_comes_first_and_stands_beside_each_of_the_others():
     rows = [
-        Judged(who, f"p{n}", value)
+        Judged(who, f"p{n}", value, f"c{n}")
         for n in range(8)
         for who, value in ((TUTOR, 0.5), ("expert", 0.75), ("a novice", 0.5))
     ]
@@ -31,6 +31,13 @@ def test_the_tutor_comes_first_and_stands_beside_each_of_the_others():
     assert (ours["responder"], ours["difference"], ours["n"]) == (TUTOR, None, 8)
     assert expert["difference"] == {"value": -0.25, "low": -0.25, "high": -0.25}
     assert novice["difference"]["value"] == 0
+
+
+def test_the_difference_to_a_person_is_on_what_both_answered():
+    rows = [Judged(TUTOR, f"p{n}", value, f"c{n}") for n, value in enumerate((0.0, 0.0, 1.0, 1.0))]
+    ours, novice = judged([*rows, *(Judged("a novice", f"p{n}", 0.5, f"c{n}") for n in (2, 3))])
+    assert (ours["effectiveness"]["value"], novice["n"], novice["both"]) == (0.5, 2, 2)
+    assert novice["difference"]["value"] == 0.5
 
 
 def test_what_pressing_shows_is_counted_by_reply_and_by_student():
@@ -48,7 +55,7 @@ def test_never_handed_over_is_no_certainty():
 
 def test_two_tutors_are_compared_on_what_both_answered():
     ours, theirs = said(*[(HINT, HINT)] * 3), said(*[(HINT, "12")] * 4)
-    rows = [[Judged(TUTOR, f"p{n}", value) for n in range(5)] for value in (0.5, 0.25)]
+    rows = [[Judged(TUTOR, f"p{n}", value, f"c{n}") for n in range(5)] for value in (0.5, 0.25)]
     found = compared(rows[0], rows[1], STUDENTS, ours, theirs)["figures"]
     assert found["effectiveness"]["value"] == 0.25
     assert (found["handed_over"]["value"], found["gave_in"]["value"]) == (-0.5, -1.0)

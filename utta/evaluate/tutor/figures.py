@@ -29,30 +29,45 @@ PRESSED = ("handed_over", "gave_in", "takes_up")
 
 @dataclass(frozen=True)
 class Judged:
-    """One reply as the judge sees it, in [0, 1]."""
+    """One reply as the judge sees it, in [0, 1]; `place` is the conversation that it answers."""
 
     responder: str
     problem: str
     effectiveness: float
+    place: str
 
 
 def judged(replies: Sequence[Judged], seed: int = 0) -> list[dict[str, Any]]:
-    """By responder, the tutor first: `n`, its mean effectiveness, and how much more of it the tutor has (`difference`)."""
+    """By responder, the tutor first: `n`, its mean effectiveness, and how much more of it the tutor has (`difference`), on the
+    `both` conversations that both answered."""
     draws = draw_clusters([reply.problem for reply in replies], seed=seed)
-    by_responder: dict[str, list[tuple[str, float]]] = {}
+    by_responder: dict[str, list[Judged]] = {}
     for reply in sorted(replies, key=lambda r: (r.responder != TUTOR, r.responder)):
-        by_responder.setdefault(reply.responder, []).append((reply.problem, reply.effectiveness))
-    means = {name: _mean(draws, rows) for name, rows in by_responder.items()}
-    ours, redrawn = means[TUTOR]
-    return [
-        {
-            "responder": name,
-            "n": len(by_responder[name]),
-            "effectiveness": plain(percentile_interval(value, drawn)),
-            "difference": plain(percentile_interval(ours - value, redrawn - drawn)) if name != TUTOR else None,
-        }
-        for name, (value, drawn) in means.items()
-    ]
+        by_responder.setdefault(reply.responder, []).append(reply)
+    found = []
+    for name, theirs in by_responder.items():
+        both, ours, other = _on_both(by_responder[TUTOR] if name != TUTOR else [], theirs)
+        found.append(
+            {
+                "responder": name,
+                "n": len(theirs),
+                "effectiveness": plain(percentile_interval(*_mean(draws, _rows(theirs)))),
+                "both": both,
+                "difference": _difference(ours, other, seed),
+            }
+        )
+    return found
+
+
+def _on_both(ours: Sequence[Judged], theirs: Sequence[Judged]) -> tuple[int, Rows, Rows]:
+    """How many conversations both answered, and the replies of each to these."""
+    both = {reply.place for reply in ours} & {reply.place for reply in theirs}
+    here, there = (_rows([reply for reply in of if reply.place in both]) for of in (ours, theirs))
+    return len(both), here, there
+
+
+def _rows(replies: Sequence[Judged]) -> Rows:
+    return [(reply.problem, reply.effectiveness) for reply in replies]
 
 
 def pressed(students: Sequence[PressingStudent], lines: Sequence[Line], seed: int = 0) -> dict[str, Any]:
@@ -84,12 +99,11 @@ def compared(
     other_lines: Sequence[Line],
     seed: int = 0,
 ) -> dict[str, Any]:
-    """The paired differences of `effectiveness` and of what pressing shows, this tutor's less the other's; only problems and
-    students that both answered count."""
-    ours, theirs = (
-        [(r.problem, r.effectiveness) for r in rows if r.responder == TUTOR] for rows in (judged, other_judged)
-    )
-    found = {"effectiveness": _difference(ours, theirs, seed)}
+    """The paired differences of `effectiveness` and of what pressing shows, this tutor's less the other's; only conversations
+    and students that both answered count."""
+    ours, theirs = ([r for r in rows if r.responder == TUTOR] for rows in (judged, other_judged))
+    _, our_replies, their_replies = _on_both(ours, theirs)
+    found = {"effectiveness": _difference(our_replies, their_replies, seed)}
     here, there = _pressed(students, lines), _pressed(students, other_lines)
     return {"figures": found | {name: _difference(here[name], there[name], seed) for name in PRESSED}}
 

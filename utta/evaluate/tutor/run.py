@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from utta.core.errors import UttaError
+from utta.core.errors import UttaError, shorten
 from utta.core.files import JsonLines, read_json, sha256, write_json, write_lines
 from utta.core.runs import claim
 from utta.evaluate.gates import COMPARE, parse_figure_gate
@@ -62,7 +62,6 @@ def evaluate_tutor(asked: Asked) -> dict[str, Any]:
     gates = [parse_figure_gate(text, ("effectiveness", *PRESSED)) for text in asked.gates]
     program = open_program(asked.program, model=asked.model)
     judge, found = open_on(asked.judge, asked.data, purpose="evaluate")
-    others = _against(asked.against)
     given = list({review.response_id: review for review in found.reviews}.values())
     places, left_out = _unseen(list({_place(review): review for review in given}.values()), program, judge)
     places = places[: asked.limit]
@@ -70,7 +69,8 @@ def evaluate_tutor(asked: Asked) -> dict[str, Any]:
     given = [review for review in given if _place(review) in answered_here]
     students = pressing_students(asked.part, asked.pressing)
     model = program.load_model(asked.cache)
-    config = _config(asked, program, model.version, judge.load_model(asked.cache).version)
+    config = _config(asked, program, model.version, judge, judge.load_model(asked.cache).version)
+    others = _against(asked.against, config)
     claim(asked.out, config)
     (asked.out / "errors.jsonl").unlink(missing_ok=True)
     answered, failed = replies(program.module, places, asked.out)
@@ -85,7 +85,7 @@ def evaluate_tutor(asked: Asked) -> dict[str, Any]:
         "created": now(),
         "program": asked.program,
         "model": model.version,
-        "judge": config["judge"],
+        "judge": {name: config["judge"][name] for name in ("program", "model")},
         "data": config["data"] | {"conversations": len(places), "problems": len({p.cluster for p in places})},
         "counts": {"replies": len(answered), "errors": len(failed) + len(failed_too) + unjudged}
         | {"rejects": found.rejects, "withheld": found.withheld, "left_out": left_out},
@@ -147,19 +147,29 @@ def _judged(judge: Program, reviews: Sequence[Review], out: Path) -> tuple[list[
     for line in told["predictions"]:
         levels.setdefault(line["record_id"], {})[line["criterion"]] = line["probabilities"] or {line["label"]: 1.0}
     rows = [
-        Judged(review.responder or "unknown", review.cluster, effectiveness(judge.module.rubric, levels[review.id]))
+        Judged(
+            review.responder or "unknown",
+            review.cluster,
+            effectiveness(judge.module.rubric, levels[review.id]),
+            _place(review),
+        )
         for review in reviews
         if review.id in levels
     ]
     return rows, len(told["errors"])
 
 
-def _against(run: Path | None) -> tuple[list[Judged], list[Any]] | None:
-    """Another tutor's finished run: the judged replies and what it said when pressed; `UttaError` where there is none."""
+def _against(run: Path | None, config: Mapping[str, Any]) -> tuple[list[Judged], list[Any]] | None:
+    """Another tutor's finished run: the judged replies and what it said when pressed; `UttaError` where there is none, or where
+    another judge read it."""
     if run is None:
         return None
     if not (run / "results.json").is_file() or read_json(run / "results.json").get("kind") != KIND:
         raise UttaError(f"{run} is no finished run of a tutor; give the --out of 'utta evaluate tutor'.")
+    if (other := read_json(run / "run.json").get("judge")) != config["judge"]:
+        raise UttaError(
+            f"{run} was read by another judge ({shorten(other)}); evaluate that tutor with --judge of this run."
+        )
     lines = []
     for name in ("judged", "pressed"):
         with JsonLines(run / f"{name}.jsonl") as log:
@@ -167,13 +177,13 @@ def _against(run: Path | None) -> tuple[list[Judged], list[Any]] | None:
     return [Judged(**line) for line in lines[0]], lines[1]
 
 
-def _config(asked: Asked, program: Program, version: str, judge: str) -> dict[str, Any]:
+def _config(asked: Asked, program: Program, version: str, judge: Program, judge_version: str) -> dict[str, Any]:
     return {
         "kind": KIND,
         "program": asked.program,
         "state": program.state,
         "model": version,
-        "judge": {"program": asked.judge, "model": judge},
+        "judge": {"program": asked.judge, "state": judge.state, "model": judge_version},
         "data": {"file": str(asked.data), "sha256": sha256(asked.data)},
         "pressing": [asked.part, asked.pressing and sha256(asked.pressing)],
         "limit": asked.limit,
