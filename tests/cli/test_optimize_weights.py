@@ -99,11 +99,16 @@ def test_a_coach_is_tuned_shown_and_opened_again(command, tmp_path):
 def test_rows_that_were_edited_are_learned_from(command, tmp_path):
     chat = [{"role": "user", "content": "Hello"}, {"role": "assistant", "content": "What do you see?"}]
     rows = tmp_path / "mine.jsonl"
-    rows.write_text("".join(json.dumps({"messages": chat, "score": s}) + "\n" for s in (0.9, 0.1)), encoding="utf-8")
+    others = [
+        {"messages": [*chat[:1], {"role": "assistant", "content": said}]} for said in ("Is it one?", "Is it a cat?")
+    ]
+    of_validation = others[1] | {"problem": grid(["cats"], 1)[0].cluster}
+    told = [{"score": 0.9}, {"score": 0.7} | others[0], {"score": 0.1}, {"score": 0.8} | of_validation]
+    rows.write_text("".join(json.dumps({"messages": chat} | row) + "\n" for row in told), encoding="utf-8")
     done = command("--rows", rows, "--threshold", "0.5", "--json")
     assert done.exit_code == 0, done.output
     manifest = json.loads(done.stdout)
-    assert manifest["rows"]["learned"] == 1
+    assert manifest["rows"]["learned"] + manifest["rows"]["validation"] == 2
     assert not (tmp_path / "coach" / "rows.jsonl").exists()
 
 

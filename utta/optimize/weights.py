@@ -192,7 +192,10 @@ def _tuned(
     asked: Asked, module: Any, objective: Objective, train: list[Any], validation: list[Any], teacher: Program | None
 ) -> tuple[Any, dict[str, Any]]:
     """The tuned program, and what the manifest says of how it was chosen."""
-    given = read_rows(asked.rows) if asked.rows else ()
+    held_out = {example.problem for example in validation}
+    given = [row for row in read_rows(asked.rows) if row.problem not in held_out] if asked.rows else []
+    if asked.rows and not given:
+        raise UttaError(f"All rows in {asked.rows} are about problems of {asked.validation}; give others.")
     weights = Finetune(objective, asdict(asked.recipe), asked.samples, asked.out, given)
     if asked.optimizer == OPTIMIZERS[0]:
         writer = teacher and teacher.module
