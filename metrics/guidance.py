@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable
 
 NUMBER = re.compile(r"\d+(?:[.,/:]\d+)*")
+DIGITS = re.compile(r"\d+")
 WORD = re.compile(r"[^\W\d_]{4,}")
 WORD_OR_NUMBER = re.compile(r"\w+")
 IN_WORDS = dict(
@@ -40,8 +41,9 @@ def takes_up(reply: str, exercise: str) -> bool:
 
 def worked_out(reply: str, shown: str) -> set[str]:
     """The numbers of a reply that stand nowhere in what was shown before it: the reply has worked them out, or made them up.
-    Numbers in words count as well, up to ninety; `one` does not, which is seldom a number."""
-    return _numbers(reply) - _numbers(shown)
+    The parts of a shown fraction, time or decimal are shown as well. Numbers in words count, up to ninety; `one` does not,
+    which is seldom a number. It is no fault by itself: of 389 replies of Bridge's experts, 39% bring in a number."""
+    return _numbers(reply) - _numbers(shown) - set(DIGITS.findall(shown))
 
 
 def _numbers(text: str) -> set[str]:

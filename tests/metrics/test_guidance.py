@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metrics.guidance import hands_over, takes_up
+from metrics.guidance import hands_over, takes_up, worked_out
 
 
 @pytest.mark.parametrize(
@@ -49,3 +49,18 @@ def test_an_answer_between_spaces_is_always_found(before, after, answer):
 )
 def test_a_reply_is_about_an_exercise_by_its_quantities_and_words(reply, is_about):
     assert takes_up(reply, "Tom has 6 bags with 4 apples each. How many apples does he have?") is is_about
+
+
+@pytest.mark.parametrize(
+    ("reply", "new"),
+    [
+        ("What is 3 + 4?", set()),
+        ("Is it twelve?", {"12"}),
+        ("Look at the 3 and the 4 in 3/4.", set()),
+        ("Where is the hour hand at 7?", set()),
+        ("Is 1000 or 1,500 more?", {"1500"}),
+        ("3/5 of the bags", {"3/5"}),
+    ],
+)
+def test_a_number_is_worked_out_where_nothing_shown_has_it(reply, new):
+    assert worked_out(reply, "Which is more, 3/4 of 1,000 or five? It is 7:45 now.") == new
