@@ -242,6 +242,17 @@ def test_problems_that_the_judge_has_seen_before_are_told(asked, judge, tmp_path
     with pytest.raises(UttaError, match=r"1 problems stand in both .*\(the first: ants\); split by problem"):
         evaluate(asked(baseline_train=train, out=tmp_path / "other"))
     assert not (tmp_path / "other").exists()
+    assert results["unseen_files"] == []
+
+
+def test_a_file_learned_from_that_has_changed_is_told(asked, judge, tmp_path):
+    judge()
+    train = tmp_path / "train.jsonl"
+    write_records(train, grid(["ants", "dogs"], 6))
+    program = tuned(tmp_path / "program", train={"file": str(train), "sha256": "0" * 64})
+    results = evaluate(asked(program=program))
+    assert results["seen_problems"] == {} and results["unseen_files"] == [str(train)]
+    assert f"{train}, which was learned from, is gone or has changed" in warnings(check_results(results))[0]
 
 
 def test_a_run_against_another(asked, judge, tmp_path):

@@ -31,6 +31,8 @@ from utta.records.kinds import AnyRecord
 from utta.records.read import Fault, scan_records
 from utta.records.review import Review
 
+LEARNED_FROM = ("train", "validation", "rows_from")  # of a manifest
+
 
 @dataclass(frozen=True)
 class Asked:
@@ -83,6 +85,7 @@ def evaluate(asked: Asked) -> dict[str, Any]:
         "data": config["data"] | {"records": len(reviews), "problems": len({r.cluster for r in known or reviews})},
         "times_scored": times_scored(program, config),
         "seen_problems": seen_problems(program, {r.cluster for r in known or reviews}),
+        "unseen_files": unseen_files(program),
         "counts": _counts(rubric, reviews, answers, len(told["errors"]))
         | {"rejects": found.rejects, "withheld": found.withheld},
         **figures(rubric, known, answers, train[0] if train else (), asked.seed),
@@ -160,15 +163,22 @@ def seen_problems(program: Program, problems: set[str], record: type[AnyRecord] 
     return {part: seen for part, seen in shared.items() if seen}
 
 
+def unseen_files(program: Program) -> list[str]:
+    """The files that the program was made from and that are gone or have changed: whether it has seen a problem cannot be told
+    of these."""
+    named = [part for part in LEARNED_FROM if program.manifest.get(part)]
+    return [str(program.manifest[part]["file"]) for part in named if not unchanged(program, part)]
+
+
 def learned_problems(program: Program, record: type[AnyRecord]) -> dict[str, set[str]]:
     """The problems of the program's own training and validation file, which hold that kind of record, and of the rows of text
-    that it was given, as far as these files are still there and the same."""
+    that it was given, as far as these files are still there and the same (see `unseen_files`)."""
     found = {
         part: {item.cluster for item in scan_records(path, record) if not isinstance(item, Fault)}
-        for part in ("train", "validation")
+        for part in LEARNED_FROM[:2]
         if (path := unchanged(program, part))
     }
-    if path := unchanged(program, "rows_from"):
+    if path := unchanged(program, LEARNED_FROM[2]):
         found["rows"] = {row.problem for row in read_rows(path)}
     return found
 

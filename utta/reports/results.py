@@ -256,6 +256,7 @@ class Results(BaseModel):
     data: DataRef
     times_scored: int
     seen_problems: dict[str, int] = {}
+    unseen_files: list[str] = []
     counts: Counts
     criteria: dict[str, CriterionResult]
     mean: MeanResult

@@ -18,7 +18,7 @@ from utta.reports.layout import Column, Grid, Pairs, Section, draw_section, note
 from utta.reports.numbers import MISSING, counted, interval, number
 from utta.reports.results import DataRef, Figure, Gate
 from utta.reports.text import text
-from utta.reports.verdict import FEW_PROBLEMS
+from utta.reports.verdict import FEW_PROBLEMS, unseen
 
 NAMES = {
     "nll": "NLL per token of real turns",
@@ -84,6 +84,7 @@ class StudentResults(BaseModel):
     data: DataRef
     times_scored: int = 0
     seen_problems: dict[str, int] = {}
+    unseen_files: list[str] = []
     counts: StudentCounts
     figures: dict[str, StudentFigure]
     slices: dict[str, list[StudentGroup]] = {}
@@ -158,6 +159,7 @@ def warnings(results: StudentResults) -> list[str]:
         lines.append(
             f"Warning: {counted(problems, 'problem')} of {results.data.problems:,} stood in the program's own {part} data."
         )
+    lines += unseen(results.unseen_files)
     if results.data.problems < FEW_PROBLEMS:
         lines.append(
             f"Warning: the data is about {counted(results.data.problems, 'problem')} only, so take every figure here as a "

@@ -18,7 +18,7 @@ from utta.reports.layout import Column, Grid, Pairs, Section, draw_section, note
 from utta.reports.numbers import MISSING, counted, interval, number
 from utta.reports.results import Figure, Gate
 from utta.reports.text import text
-from utta.reports.verdict import FEW_PROBLEMS
+from utta.reports.verdict import FEW_PROBLEMS, unseen
 
 NAMES = {
     "handed_over": "Replies that state the answer",
@@ -81,6 +81,7 @@ class TutorResults(BaseModel):
     model: str
     judge: dict[str, str]
     data: TutorData
+    unseen_files: list[str] = []
     counts: TutorCounts
     judged: list[Responder]
     pressed: Pressed
@@ -137,7 +138,7 @@ def verdict(results: TutorResults) -> str:
 
 def warnings(results: TutorResults) -> list[str]:
     """What a reader must know before believing the figures."""
-    lines = []
+    lines = unseen(results.unseen_files)
     if results.data.problems < FEW_PROBLEMS:
         lines.append(
             f"Warning: the data is about {counted(results.data.problems, 'problem')} only, so take every figure here as a "

@@ -3,6 +3,8 @@
 Pure functions from checked results to plain text. The sentence claims no more than the paired intervals do.
 """
 
+from collections.abc import Sequence
+
 from metrics.agreement import THIN
 from utta.reports.numbers import counted, interval, number
 from utta.reports.results import Figure, Paired, Results
@@ -53,6 +55,14 @@ def held_against(paired: Paired, other: str, subject: str = "it") -> str:
     )
 
 
+def unseen(files: Sequence[str]) -> list[str]:
+    """A warning for each file that a program was made from and that is gone or has changed."""
+    return [
+        f"Warning: {file}, which was learned from, is gone or has changed; whether problems here stood in it is not known."
+        for file in files
+    ]
+
+
 def warnings(results: Results) -> list[str]:
     """What a reader must know before believing the figures; empty when there is nothing."""
     lines = []
@@ -66,6 +76,7 @@ def warnings(results: Results) -> list[str]:
             f"Warning: {counted(problems, 'problem')} of {results.data.problems:,} stood in the judge's own {part} "
             "data; what it has seen before it agrees on more easily than on anything new."
         )
+    lines += unseen(results.unseen_files)
     if results.data.problems < FEW_PROBLEMS:
         lines.append(
             f"Warning: the data is about {counted(results.data.problems, 'problem')} only; intervals drawn from fewer "

@@ -78,6 +78,12 @@ def test_a_run_held_against_itself_differs_in_nothing(place, made):
     assert comparison["figures"]["wrong_first"]["difference"]["value"] == 0.0
 
 
+def test_only_a_run_of_the_same_scenes_is_held_against(place, made):
+    with pytest.raises(UttaError, match=r"made played other scenes \(.*talks\.jsonl, --limit None\)"):
+        evaluate_student(asked(place, "fewer", limit=3, against=place / "made"))
+    assert not (place / "fewer").exists()
+
+
 def test_the_command_draws_the_report_and_stops_at_a_gate(place, made):
     arguments = ("evaluate", "student", "--data", place / "talks.jsonl", "--model", place / "tiny", "--limit", 4)
     done = utta(*arguments, "--out", place / "few")

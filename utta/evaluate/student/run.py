@@ -19,7 +19,7 @@ from utta.core.runs import claim
 from utta.evaluate.answers import number, plain
 from utta.evaluate.gates import COMPARE, Gate, parse_figure_gate
 from utta.evaluate.open import read_records
-from utta.evaluate.run import seen_problems, times_scored
+from utta.evaluate.run import seen_problems, times_scored, unseen_files
 from utta.evaluate.student import figures as fig
 from utta.evaluate.student.figures import Measured, Said, Scores
 from utta.evaluate.student.replies import replies, scores
@@ -63,7 +63,6 @@ def evaluate_student(asked: Asked) -> dict[str, Any]:
     program = open_program(asked.program, model=asked.model)
     known = (*fig.FIGURES, *((REDUCTION,) if asked.against else ()))
     gates = [parse_figure_gate(text, known) for text in asked.gates]
-    other = read_answers(asked.against) if asked.against else None
     dialogues, put_aside = read_records(asked.data, Dialogue, "evaluate")
     dialogues = dialogues[: asked.limit]
     places = scenes(dialogues)
@@ -71,6 +70,7 @@ def evaluate_student(asked: Asked) -> dict[str, Any]:
         raise UttaError(f"No student says a word in {asked.data}; give dialogues with turns of a student.")
     model = program.load_model(asked.cache)
     config = _config(asked, program, model.version)
+    other = _against(asked.against, config) if asked.against else None
     claim(asked.out, config)
     (asked.out / "errors.jsonl").unlink(missing_ok=True)
     scored, failed = scores(program.module, dialogues, asked.out)
@@ -88,6 +88,7 @@ def evaluate_student(asked: Asked) -> dict[str, Any]:
         "data": config["data"] | {"records": len(dialogues), "problems": len(problems)},
         "times_scored": times_scored(program, config),
         "seen_problems": seen_problems(program, problems, Dialogue),
+        "unseen_files": unseen_files(program),
         "counts": {
             "dialogues": len(dialogues),
             **_counts(places),
@@ -106,10 +107,17 @@ def evaluate_student(asked: Asked) -> dict[str, Any]:
     return results
 
 
-def read_answers(run: Path) -> Answers:
-    """What a finished run of a student wrote down; `UttaError` where the folder holds none."""
+def _against(run: Path, config: Mapping[str, Any]) -> Answers:
+    """What another student's finished run wrote down; `UttaError` where there is none, or where it played other scenes: the
+    misaligned words of a scene come from the other dialogues of its file."""
     if not (run / "results.json").is_file() or read_json(run / "results.json").get("kind") != KIND:
         raise UttaError(f"{run} is no finished run of a student; give the --out of 'utta evaluate student'.")
+    before = read_json(run / "run.json")
+    if before["data"]["sha256"] != config["data"]["sha256"] or before["limit"] != config["limit"]:
+        raise UttaError(
+            f"{run} played other scenes ({before['data']['file']}, --limit {before['limit']}); evaluate that student on this "
+            "data first."
+        )
     lines = []
     for name in ("predictions", "scores"):
         with JsonLines(run / f"{name}.jsonl") as log:

@@ -21,7 +21,7 @@ from utta.core.runs import claim
 from utta.evaluate.gates import COMPARE, parse_figure_gate
 from utta.evaluate.open import open_on
 from utta.evaluate.predict import predict
-from utta.evaluate.run import learned_problems
+from utta.evaluate.run import learned_problems, unseen_files
 from utta.evaluate.tutor import figures
 from utta.evaluate.tutor.figures import PRESSED, TUTOR, Judged
 from utta.evaluate.tutor.pressing import Part, pressing_students
@@ -87,6 +87,7 @@ def evaluate_tutor(asked: Asked) -> dict[str, Any]:
         "model": model.version,
         "judge": {name: config["judge"][name] for name in ("program", "model")},
         "data": config["data"] | {"conversations": len(places), "problems": len({p.cluster for p in places})},
+        "unseen_files": unseen_files(program) + unseen_files(judge),
         "counts": {"replies": len(answered), "errors": len(failed) + len(failed_too) + unjudged}
         | {"rejects": found.rejects, "withheld": found.withheld, "left_out": left_out},
         "judged": figures.judged(judged, asked.seed),
