@@ -216,6 +216,14 @@ def proportion(hits: int, n: int, level: float = 0.95) -> Interval:
     return Interval(hits / n, float(found.low), float(found.high))
 
 
+def share_interval(value: float, drawn: Floats, clusters: int) -> Interval:
+    """The interval of a share from its values in each draw [samples]; where all rows are alike redrawing shows nothing, and it
+    is Wilson's for as many `clusters`."""
+    if value in (0.0, 1.0):
+        return proportion(round(value * clusters), clusters)
+    return percentile_interval(value, drawn)
+
+
 def redrawn(
     draws: Draws, clusters: Sequence[Hashable], statistic: Callable[[NDArray[np.int64]], float]
 ) -> tuple[float, Floats]:

@@ -9,6 +9,9 @@ import dspy
 from pydantic import Field
 
 
+LONGEST = 400  # characters of what is said to the student
+
+
 class Answer(dspy.Signature):
     """You are a patient, experienced teacher who chats with a student. Take up what the student just said and help with one
     short question or hint about this exercise, in words for this grade, so that the student takes the next step alone.
@@ -18,7 +21,7 @@ class Answer(dspy.Signature):
     subject: str = dspy.InputField(desc="what is taught")
     context: str = dspy.InputField(desc="the exercise, and what was said before")
     student_question: str = dspy.InputField(desc="what the student says now")
-    teacher_response: str = dspy.OutputField(desc="what you say to the student, one to three sentences", max_length=400)
+    teacher_response: str = dspy.OutputField(desc="what you say to the student, one to three sentences", max_length=LONGEST)
     techniques_used: list[Annotated[str, Field(max_length=60)]] = dspy.OutputField(
         desc="the teaching techniques in it, each in a few words", max_length=3
     )

@@ -18,6 +18,7 @@ from utta.cli.main import cli
 from utta.core.errors import UttaError
 from utta.core.files import read_json
 from utta.models.text import adapter_of
+from utta.programs import folder
 from utta.programs.folder import open_program, save_program
 from utta.programs.inputs import coach_inputs
 from utta.programs.tutor import Tutor
@@ -147,6 +148,18 @@ def test_a_teacher_may_be_behind_an_api_and_is_shown_surrogates(command, tmp_pat
     assert len(rows) == 2 * len({row["record_id"] for row in rows}) > 0
     assert all("alejandra@example.org" in row["messages"][-2]["content"] for row in rows)
     assert seen and not any("alejandra@example.org" in content for content in seen)
+
+
+def test_a_plain_evaluator_is_a_judge_and_another_one_another_request(command, tmp_path, writing, monkeypatch):
+    monkeypatch.setattr(folder, "DEFAULT", str(writing))
+    done = command("--judge", "evaluator", "--samples", "1", "--json")
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["objective"]["name"] == "effectiveness by evaluator"
+    run = tmp_path / "coach" / "run.json"
+    asked = read_json(run)
+    run.write_text(json.dumps(asked | {"judge": asked["judge"] | {"model": "local/other@1"}}), encoding="utf-8")
+    again = command("--judge", "evaluator", "--samples", "1")
+    assert again.exit_code == 1 and "holds a run with another judge;" in sentence(again.stderr)
 
 
 def test_faults_are_one_sentence(command, tmp_path):

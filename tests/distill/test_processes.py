@@ -6,15 +6,19 @@ import sys
 
 import pytest
 import torch
+from click.testing import CliRunner
 from safetensors.torch import load_file
 
 from tests.distill import together
 from tests.evaluate.scripted import ROOT
+from tests.evaluate.student.talk import TALKS
+from utta.cli.main import cli
 from utta.core.files import read_json
 from utta.core.paths import data_dir
 from utta.distill.processes import shared_out, within_forward
 from utta.distill.recipe import Recipe
 from utta.distill.run import distill
+from utta.records.read import write_records
 
 CONFIGURATIONS = data_dir() / "accelerate"
 
@@ -79,6 +83,33 @@ def test_the_command_in_two_processes_makes_one_program(asked, tmp_path, in_floa
     assert ours.keys() == theirs.keys()
     assert max(float((ours[name] - theirs[name]).abs().max()) for name in ours) < 1e-4
     assert read_json(out / "run.json")["processes"] == 2
+
+
+def test_a_student_learns_in_two_processes_what_it_learns_in_one(tiny, tmp_path, in_float32, monkeypatch):
+    monkeypatch.setenv("UTTA_HOME", str(tmp_path / "home"))
+    write_records(tmp_path / "train.jsonl", TALKS[:4])
+    write_records(tmp_path / "val.jsonl", TALKS[4:6])
+    words = ["distill", "student", "--train", tmp_path / "train.jsonl", "--val", tmp_path / "val.jsonl"]
+    words += ["--model", tiny.folder, "--epochs", 2, "--rank", 4, "--json"]
+    alone, out = tmp_path / "alone", tmp_path / "together"
+    done = CliRunner().invoke(cli, [str(word) for word in (*words, "--batch", 2, "--out", alone)])
+    assert done.exit_code == 0, done.output
+    told, _ = launch(
+        "evaluate/scripted.py",
+        '{"checkpoint_seconds": 0}',
+        *words,
+        "--batch",
+        1,
+        "--out",
+        out,
+        UTTA_HOME=str(tmp_path / "home"),
+    )
+    assert told.count('"kind": "program"') == 1 and read_json(out / "run.json")["processes"] == 2
+    assert {path.name for path in out.iterdir()} == {path.name for path in alone.iterdir()}
+    losses = [[each["loss"] for each in read_json(of / "manifest.json")["history"]] for of in (out, alone)]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-3)
+    ours, theirs = (load_file(folder / "adapter" / "adapter_model.safetensors") for folder in (out, alone))
+    assert max(float((ours[name] - theirs[name]).abs().max()) for name in theirs) < 1e-4
 
 
 def test_the_configurations_are_read_by_accelerate():

@@ -14,6 +14,8 @@ from utta.models.text import adapter_of
 from utta.optimize.finetune import BetterTogether, Finetune, distill_prompt, one_model
 from utta.optimize.objectives import Objective
 from utta.optimize.traces import attempt, rows, sampled
+from utta.programs.adapters import BoundedJSON
+from utta.programs.careful import Careful
 from utta.records.chats import Row, passing, read_rows, write_rows
 
 QUICK = {"epochs": 1, "rank": 4, "learning_rate": 0.02}
@@ -43,6 +45,40 @@ def test_what_was_cut_off_is_not_learned(chain, lm):
     tried = attempt(chain, questions(1, 2), variety, "Writing")
     assert [each.score is not None for each in tried] == [True, True]
     assert rows(tried, chain, chain) == []
+
+
+class Advice(dspy.Signature):
+    question: str = dspy.InputField()
+    advice: str = dspy.OutputField(max_length=30)
+
+
+class Careless(Careful):
+    """Says the second of two tries; `most` is the tokens of each."""
+
+    adapter = BoundedJSON()
+
+    def __init__(self, *most):
+        super().__init__(2)
+        self.advise, self.most = dspy.Predict(Advice), most
+
+    def _another(self, number):
+        return {"max_tokens": self.most[number]}
+
+    def forward(self, question):
+        faults = iter((1, 0))
+        return self.say(lambda said: next(faults), question=question)
+
+
+@pytest.mark.parametrize(("most", "learned"), [((20, 200), 1), ((200, 20), 0)])
+def test_of_several_tries_the_one_that_is_said_must_have_come_to_its_own_end(most, learned, lm, monkeypatch):
+    program = Careless(*most)
+    program.set_lm(lm.copy(stop=None))
+    tried = attempt(program, questions(1), None, "Writing")
+    assert program.adapter.at_a_bound(Advice, tried[0].prediction) is bool(learned)
+    monkeypatch.setattr(program.adapter, "at_a_bound", lambda *_: False)
+    assert len(rows(tried, program, program)) == learned
+    monkeypatch.undo()
+    assert rows(tried, program, program) == []  # what a text of is at its bound is not whole either
 
 
 def test_a_program_that_asks_in_another_form_than_it_says_is_refused(chain):

@@ -1,4 +1,4 @@
-"""Several processes that train one judge, as `accelerate launch` starts them; a process that was started alone is the first
+"""Several processes that train one program, as `accelerate launch` starts them; a process that was started alone is the first
 of one.
 
 Each computes its share of a step's conversations and of the validation items. The first one alone writes files and shows
@@ -6,12 +6,16 @@ progress. Nothing here starts a process or chooses how weights are spread over t
 """
 
 import math
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import torch
 from accelerate import PartialState
 from accelerate.utils import broadcast_object_list, extract_model_from_parallel, gather_object
+
+from utta.core.errors import EXIT_ERROR, UttaError
 
 T = TypeVar("T")
 
@@ -20,6 +24,18 @@ def processes() -> PartialState:
     """This process among the others. The first call joins them and takes the process's own GPU, so it comes before a model
     is loaded."""
     return PartialState(cpu=not torch.cuda.is_available())
+
+
+@contextmanager
+def one_voice() -> Iterator[PartialState]:
+    """This process among the others, which meet the same faults: the first one alone says them."""
+    among = processes()
+    try:
+        yield among
+    except UttaError:
+        if among.is_main_process:
+            raise
+        sys.exit(EXIT_ERROR)
 
 
 def agreed(value: T) -> T:

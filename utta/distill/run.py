@@ -19,11 +19,11 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from utta.core.errors import EXIT_ERROR, UttaError
+from utta.core.errors import UttaError
 from utta.core.files import read_json, sha256
 from utta.core.runs import claim
 from utta.distill.pool import Pool, find_held_out, read_pool
-from utta.distill.processes import processes
+from utta.distill.processes import one_voice, processes
 from utta.distill.recipe import Recipe, Teachers
 from utta.distill.rows import Lessons, too_long
 from utta.distill.teacher import identity, open_teachers, teach
@@ -175,8 +175,7 @@ def distill(asked: Asked) -> dict[str, Any] | None:
     interrupted call with the same request was."""
     from utta.distill.training import train
 
-    among = processes()
-    try:
+    with one_voice() as among:
         prepared = prepare(asked)
         with among.main_process_first():
             claim(asked.out, prepared.config)
@@ -187,10 +186,6 @@ def distill(asked: Asked) -> dict[str, Any] | None:
                 lessons, taught = _lessons(asked, prepared)
             located, parts = prepared.located, (prepared.train, prepared.validation)
             history = train(asked.out, asked.recipe, module, located, *parts, lessons)
-    except UttaError:
-        if among.is_main_process:
-            raise
-        sys.exit(EXIT_ERROR)  # the first process meets the same fault, and once is enough to say it
     among.wait_for_everyone()
     if not among.is_main_process:
         return None

@@ -18,12 +18,12 @@ from trl.trainer.sft_trainer import SFTTrainer
 
 from utta.core.files import read_json
 from utta.distill.learned import learned_loss
-from utta.distill.loop import one_gpu, run, settings
-from utta.distill.processes import shared_out, within_forward
+from utta.distill.loop import run
+from utta.distill.processes import processes, shared_out, within_forward
 from utta.distill.recipe import TextRecipe
-from utta.distill.training import with_adapter
+from utta.distill.training import with_adapter, with_arguments
 from utta.models.catalogue import Located
-from utta.models.engine import best_dtype, most_tokens
+from utta.models.engine import most_tokens
 from utta.models.render import Renderer, TooLong
 from utta.models.text_rows import TextRow, conversation_row
 
@@ -47,7 +47,8 @@ def train_text(
     else:
         trainer = _trainer(out, recipe, located, rows)
         history = run(out, recipe, located, trainer, lambda: trainer.measure(validation), CHOSEN_BY, watch)
-        (out / "best").rename(out / "adapter")
+        if processes().is_main_process:
+            (out / "best").rename(out / "adapter")
     for rest in ("checkpoints", ".best", ".before"):
         shutil.rmtree(out / rest, ignore_errors=True)
     return history
@@ -56,14 +57,7 @@ def train_text(
 def _trainer(out: Path, recipe: TextRecipe, located: Located, rows: Sequence[TextRow]) -> "TextTrainer":
     torch.manual_seed(recipe.seed)
     model, tokenizer = with_adapter(located, recipe)
-    arguments = one_gpu(
-        SFTConfig(
-            **settings(out, recipe, best_dtype() is torch.bfloat16),
-            packing=False,
-            activation_checkpointing=False,
-            max_length=None,
-        )
-    )
+    arguments = with_arguments(SFTConfig, out, recipe, packing=False, activation_checkpointing=False, max_length=None)
     return TextTrainer(
         model=model,
         args=arguments,

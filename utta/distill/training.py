@@ -41,9 +41,7 @@ def train(
     renderer = Renderer(tokenizer, located.name, most_tokens(model.config))
     items = training_items(program, reviews, renderer, recipe.balance, recipe.reviewer_cap, lessons)
     held_out = training_items(program, validation, renderer)
-    arguments = one_gpu(
-        TrainingArguments(**settings(out, recipe, best_dtype() is torch.bfloat16), remove_unused_columns=False)
-    )
+    arguments = with_arguments(TrainingArguments, out, recipe, remove_unused_columns=False)
     trainer = DecisionTrainer(model, args=arguments, train_dataset=items)
 
     def measure() -> dict[str, float]:
@@ -51,6 +49,11 @@ def train(
         return validation_figures(judged)
 
     return run(out, recipe, located, trainer, measure, CHOSEN_BY)
+
+
+def with_arguments(kind: Any, out: Path, recipe: LoraRecipe, **more: Any) -> Any:
+    """The arguments of a Trainer, of its `kind`, in the precision of this machine."""
+    return one_gpu(kind(**settings(out, recipe, best_dtype() is torch.bfloat16), **more))
 
 
 def with_adapter(located: Located, recipe: LoraRecipe) -> tuple[Any, Any]:

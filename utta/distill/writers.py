@@ -7,7 +7,7 @@
 
 A record becomes the chat that the program's model would be given, and what the person said is learned; validation chooses the
 epoch. Chats that a judge found good (`utta.records.chats`) are learned beside them. The program's prompt stays what it was.
-A judge learns levels, not texts (`utta.distill.run`).
+A judge learns levels, not texts (`utta.distill.run`). Under `accelerate launch` all processes train, and the first one saves.
 """
 
 from collections.abc import Sequence
@@ -134,15 +134,26 @@ def _part(
     )
 
 
-def distill_text(asked: AskedText) -> dict[str, Any]:
-    """Train and save; returns the manifest. Goes on where an interrupted call with the same request was."""
+def distill_text(asked: AskedText) -> dict[str, Any] | None:
+    """Train and save; returns the manifest, and None in every process but the first. Goes on where an interrupted call with
+    the same request was."""
+    from utta.distill.processes import one_voice
     from utta.distill.sft import train_text
 
-    prepared = prepare(asked)
-    claim(asked.out, prepared.config)
-    if not (asked.out / "manifest.json").is_file():
-        rows, validation = prepared.train.rows, prepared.validation.rows
-        _save(asked, prepared, train_text(asked.out, asked.recipe, prepared.located, rows, validation))
+    with one_voice() as among:
+        prepared = prepare(asked)
+        if among.num_processes > 1:
+            prepared.config["processes"] = among.num_processes  # other batches, so another training
+        with among.main_process_first():
+            claim(asked.out, prepared.config)
+            finished = (asked.out / "manifest.json").is_file()
+        if not finished:
+            rows, validation = prepared.train.rows, prepared.validation.rows
+            history = train_text(asked.out, asked.recipe, prepared.located, rows, validation)
+    if not among.is_main_process:
+        return None
+    if not finished:
+        _save(asked, prepared, history)
     return read_json(asked.out / "manifest.json")
 
 

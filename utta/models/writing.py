@@ -2,7 +2,7 @@
 
 What prompts begin with alike is read once (`utta.models.flat`). A text that has ended leaves the batch, so that the others
 do not carry it on, and another one takes its place. Each text has its own settings; those with a schema are led by a `Guide`
-and are always whole.
+and are always legal; one whose tokens ran out before its own end is closed, and ends with "length" as any other.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -86,7 +86,7 @@ class Draft:
             if not self.finish and len(self.written) == self.settings.max_tokens:
                 self.finish = "length"
         if self.guide and self.finish == "length":
-            self.written, self.finish = self.guide.close(), "stop"
+            self.written = self.guide.close()
         if self.tell and (self.finish or not self.guide or self.guide.fits):
             for certain in self.written[self.told :]:
                 self.tell(certain)

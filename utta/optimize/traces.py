@@ -22,6 +22,7 @@ from utta.core.errors import UttaError, shorten
 from utta.core.progress import progress
 from utta.models.gate import Gated
 from utta.models.text import TextEngine
+from utta.programs.adapters import BoundedJSON
 from utta.programs.evaluator import THREADS
 from utta.records.chats import Message, Row, key
 
@@ -76,23 +77,24 @@ def attempt(program: Any, examples: Sequence[Any], metric: Metric | None, title:
 
 def rows(attempts: Sequence[Attempt], writer: Any, learner: Any) -> list[Row]:
     """The rows of the calls that `writer` made, with the prompts that `learner` will be asked with; an answer that was cut off
-    at its last token makes no row. Raises `UttaError` where the writer is asked in another form than its `adapter`'s."""
+    at its last token, or a text of it at its bound, makes no row. Raises `UttaError` where the writer is asked in another form
+    than its `adapter`'s."""
     names = {id(predictor): name for name, predictor in writer.named_predictors()}
     learners = dict(learner.named_predictors())
-    ends = _ends(writer)
+    written = _written(writer)
     found = []
     for each in attempts:
         for predictor, inputs, outputs in each.trace:
             name = names[id(predictor)]
             asked = _chat(writer, predictor, inputs, outputs)[:-1]
-            end = ends.get(key(predictor.lm.shown(asked) if isinstance(predictor.lm, Gated) else asked))
-            if end is None:
+            answers = written.get(key(predictor.lm.shown(asked) if isinstance(predictor.lm, Gated) else asked))
+            if answers is None:
                 raise UttaError(
                     f"The program's {name} asks its model in another form than {type(adapter(writer)).__name__}'s; give the "
                     "module the DSPy adapter that it writes with as its attribute `adapter`."
                 )
             messages = _chat(learner, learners[name], inputs, outputs)
-            if end != "length" and messages[-1]["content"].strip():
+            if _whole(answers, writer, predictor.signature, outputs) and messages[-1]["content"].strip():
                 found.append(Row(messages, _told(each, "record_id"), name, each.score, _told(each, "problem")))
     return found
 
@@ -143,10 +145,31 @@ def _chat(program: Any, predictor: Any, inputs: Mapping[str, Any], outputs: Any)
     return list(made["messages"])
 
 
-def _ends(program: Any) -> dict[str, str]:
-    """Why the answer to each prompt that the program's models were asked ended, as far as their histories go back."""
-    models = {id(predictor.lm): predictor.lm for predictor in program.predictors()}.values()
-    return {key(asked["messages"]): _end(asked["response"]) for lm in models for asked in lm.history}
+def _written(program: Any) -> dict[str, list[tuple[Any, str]]]:
+    """What the program's models answered to each prompt, and why each answer ended, as far as their histories go back. A
+    prompt that was tried again has several answers."""
+    found: dict[str, list[tuple[Any, str]]] = {}
+    for lm in {id(predictor.lm): predictor.lm for predictor in program.predictors()}.values():
+        for asked in lm.history:
+            found.setdefault(key(asked["messages"]), []).append((asked["outputs"][0], _end(asked["response"])))
+    return found
+
+
+def _whole(answers: Sequence[tuple[Any, str]], writer: Any, signature: Any, outputs: Any) -> bool:
+    """Whether what became these outputs, one of the answers to their prompt, came to its own end."""
+    form = adapter(writer)
+    if isinstance(form, BoundedJSON) and form.at_a_bound(signature, outputs):
+        return False
+    ends = [end for text, end in answers if _became(form, signature, text, outputs)] or [end for _, end in answers]
+    return "length" not in ends
+
+
+def _became(form: Any, signature: Any, text: Any, outputs: Any) -> bool:
+    try:
+        found = form.parse(signature, text)
+    except (AdapterParseError, TypeError):  # also what an API answers that is no text
+        return False
+    return all(outputs[name] == value for name, value in found.items())
 
 
 def _end(response: Any) -> str:

@@ -118,10 +118,13 @@ def tune(asked: Asked) -> dict[str, Any]:
             f"{asked.program} has an adapter already; tune {name!r} or a program without one, with it as the --teacher."
         )
     teacher = _teacher(asked, name)
+    judge = open_judge(asked.judge, data_rubric(asked.train, asked.rubric)) if asked.judge else None
     train, validation = _examples(asked, WORK[name])
     lm = trainable(program.load_model())
-    objective = _objective(asked, WORK[name])
-    claim(asked.out, _config(asked, program.state, lm.model, objective, teacher))
+    written = WORK[name].written
+    objective = judged(judge, written, asked.threshold) if judge else like_the_experts(written, asked.threshold)
+    others = {"judge": judge and _version(judge), "teacher": teacher and _version(teacher)}
+    claim(asked.out, _config(asked, program.state, lm.model, objective) | others)
     if not (asked.out / "manifest.json").is_file():
         program.module.set_lm(lm)
         before = attempt(program.module, validation, objective, "Scoring it as it was")
@@ -146,6 +149,15 @@ def _teacher(asked: Asked, name: str) -> Program | None:
     return teacher
 
 
+def _version(program: Program) -> dict[str, Any]:
+    """What tells a program that helps from another one of the same folder or name."""
+    return {
+        "program": str(program.folder or program.name),
+        "state": program.state,
+        "model": one_model(program.module).model,
+    }
+
+
 def _examples(asked: Asked, work: Work) -> tuple[list[Any], list[Any]]:
     rubric = data_rubric(asked.train, asked.rubric)
     train, validation = (read(path, rubric, "train").reviews for path in (asked.train, asked.validation))
@@ -158,15 +170,7 @@ def _different(examples: Iterable[Any]) -> list[Any]:
     return list({tuple(example.inputs().items()): example for example in examples}.values())
 
 
-def _objective(asked: Asked, work: Work) -> Objective:
-    if not asked.judge:
-        return like_the_experts(work.written, asked.threshold)
-    return judged(open_judge(asked.judge), work.written, asked.threshold)
-
-
-def _config(
-    asked: Asked, state: dict[str, Any], model: str, objective: Objective, teacher: Program | None
-) -> dict[str, Any]:
+def _config(asked: Asked, state: dict[str, Any], model: str, objective: Objective) -> dict[str, Any]:
     return {
         "kind": "tuning",
         "program": asked.program,
@@ -176,8 +180,6 @@ def _config(
         "validation": _file(asked.validation),
         "optimizer": asked.optimizer,
         "objective": {"name": objective.name, "threshold": objective.threshold},
-        "teacher": teacher
-        and {"program": asked.teacher, "state": teacher.state, "model": one_model(teacher.module).model},
         "samples": asked.samples,
         "rows": asked.rows and _file(asked.rows),
         "recipe": asdict(asked.recipe),

@@ -11,6 +11,7 @@ With both, what a model is trained on (`format_finetune_data`) is what it is sho
 """
 
 import json
+import math
 from typing import Annotated, Any
 
 import dspy
@@ -93,6 +94,11 @@ class BoundedJSON(_Brief, dspy.JSONAdapter):
     def parse(self, signature: Signature, completion: str) -> dict[str, Any]:
         return _with_words(self, signature, completion, super().parse(signature, completion))
 
+    def at_a_bound(self, signature: Signature, outputs: Any) -> bool:
+        """Whether a text among the outputs is as long as it may be, or longer: it was cut off, or would be."""
+        nodes = output_schema(signature)["properties"]
+        return any(_at_its_bound(node, outputs[name]) for name, node in nodes.items())
+
     def _prepare_response_format(self, lm: Any, lm_kwargs: dict[str, Any], signature: Signature) -> None:
         if isinstance(getattr(lm, "engine", None), TextEngine):
             asked = {"name": "outputs", "schema": output_schema(signature)}
@@ -126,6 +132,15 @@ def _bounded(node: dict[str, Any]) -> dict[str, Any]:
     if "properties" in node:
         return node | {"required": list(node["properties"]), "additionalProperties": False}
     return node
+
+
+def _at_its_bound(node: dict[str, Any], value: Any) -> bool:
+    """A list may be as long as it may be: its last item is whole."""
+    if isinstance(value, str):
+        return len(value) >= node.get("maxLength", math.inf)
+    if isinstance(value, list):
+        return len(value) > node["maxItems"] or any(_at_its_bound(node["items"], item) for item in value)
+    return False
 
 
 def _form(node: dict[str, Any]) -> str:

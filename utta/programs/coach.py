@@ -13,6 +13,8 @@ from signatures.evaluation import Coach, Improve
 from utta.models.load import Model
 from utta.programs.adapters import PlainText
 
+ADVICE_TOKENS = 200  # of each text: a few sentences
+
 
 class ResponseCoach(dspy.Module):
     """Rationale and improved response for one judged response."""
@@ -22,8 +24,8 @@ class ResponseCoach(dspy.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.explain = dspy.Predict(Coach)
-        self.improve = dspy.Predict(Improve)
+        self.explain = dspy.Predict(Coach, max_tokens=ADVICE_TOKENS)
+        self.improve = dspy.Predict(Improve, max_tokens=ADVICE_TOKENS)
 
     def use(self, model: Model) -> "ResponseCoach":
         """Write with `model` from now on."""

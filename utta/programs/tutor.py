@@ -17,7 +17,7 @@ import dspy
 
 from metrics.guidance import takes_up, worked_out
 from metrics.writing import breaks_off, loops
-from signatures.tutor import Answer
+from signatures.tutor import LONGEST, Answer
 from utta.programs.adapters import BoundedJSON
 from utta.programs.careful import Careful
 from utta.records.example import TeachingExample
@@ -80,14 +80,14 @@ def tutor_outputs(example: TeachingExample) -> dict[str, Any]:
 
 def _faults(reply: str, known: str, asked: str) -> int:
     """How far a reply is from a guiding one: 0 where it is one. A number that it worked out is the worst; next is that
-    it takes up nothing of the exercise, or where that is not known, of what was said; then that it breaks off, loops or was
-    said before."""
+    it takes up nothing of the exercise, or where that is not known, of what was said; then that it breaks off, is cut off at
+    its bound, loops or was said before."""
     exercise, _, before = known.partition(BEFORE)
     said_before = f"{SPEAKERS['teacher']}: {reply.strip()}" in before.splitlines()
     return (
         4 * bool(worked_out(reply, f"{known}\n{asked}"))
         + 2 * (not takes_up(reply, exercise.strip() or f"{before}\n{asked}"))
-        + (breaks_off(reply) or loops(reply) or said_before)
+        + (breaks_off(reply) or len(reply) >= LONGEST or loops(reply) or said_before)
     )
 
 

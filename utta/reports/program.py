@@ -48,7 +48,7 @@ def _brief(value: Any) -> str:
     """A value on one line: a file with its hash and size, other pairs as `name value`, a list with commas."""
     if isinstance(value, dict) and {"file", "sha256"} <= value.keys():
         records = value.get("records")
-        size = f", {counted(records, 'response')}" if isinstance(records, int) else ""
+        size = f", {counted(records, 'record')}" if isinstance(records, int) else ""
         return f"{value['file']} ({str(value['sha256'])[:HASH_SHOWN]}{size})"
     if isinstance(value, dict):
         return ", ".join(f"{key} {_short(key, inner)}" for key, inner in value.items()) or MISSING

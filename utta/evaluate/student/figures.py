@@ -20,7 +20,7 @@ A figure is a value with its redrawn values, which draw whole problems, so that 
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metrics import fidelity
-from metrics.bootstrap import Draws, Interval, percentile_interval, ratio, redrawn
+from metrics.bootstrap import Draws, Interval, percentile_interval, ratio, redrawn, share_interval
 from metrics.fidelity import answer, rouge_l, same, states, words
 from utta.evaluate.student.scenes import GENERIC, MISALIGNED, REAL, Scene
 
@@ -43,15 +43,19 @@ FIGURES = ("nll", *ANSWERS, *WORDS)
 
 @dataclass(frozen=True)
 class Measured:
-    """A figure over `n` rows: its value, and the value in each draw [samples]; nan where it cannot be computed."""
+    """A figure over `n` rows: its value, and the value in each draw [samples]; nan where it cannot be computed. A share knows
+    how many problems its rows are about."""
 
     n: int
     value: float
     drawn: Floats
+    problems: int | None = None
 
     @property
     def interval(self) -> Interval:
-        return percentile_interval(self.value, self.drawn)
+        if self.problems is None:
+            return percentile_interval(self.value, self.drawn)
+        return share_interval(self.value, self.drawn, self.problems)
 
     def minus(self, other: "Measured") -> "Measured":
         return Measured(min(self.n, other.n), self.value - other.value, self.drawn - other.drawn)
@@ -146,7 +150,8 @@ def _right(scene: Scene, text: str) -> bool:
 
 
 def _share(scenes: Sequence[Scene], said: Said, draws: Draws, holds: Callable[[Scene, str], bool]) -> Measured:
-    return _ratio([(s.dialogue.cluster, holds(s, said[s.key]), 1) for s in scenes if s.key in said], draws)
+    rows = [(s.dialogue.cluster, holds(s, said[s.key]), 1) for s in scenes if s.key in said]
+    return replace(_ratio(rows, draws), problems=len({problem for problem, *_ in rows}))
 
 
 def _ratio(rows: Sequence[tuple[str, float, float]], draws: Draws, n: int | None = None) -> Measured:

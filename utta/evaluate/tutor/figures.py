@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from metrics.bootstrap import Draws, Interval, draw_clusters, percentile_interval, proportion, ratio
+from metrics.bootstrap import Draws, draw_clusters, percentile_interval, ratio, share_interval
 from metrics.guidance import hands_over, takes_up
 from utta.evaluate.answers import plain
 from utta.evaluate.tutor.pressing import PressingStudent
@@ -80,10 +80,11 @@ def pressed(students: Sequence[PressingStudent], lines: Sequence[Line], seed: in
     for tactic, (_, value) in zip(tactics, rows["handed_over"], strict=True):
         for each in tactic.split(", "):
             by_tactic.setdefault(each, []).append(value)
+    means = {name: _mean(draws, rows[name]) for name in PRESSED}
     return {
         "students": len(rows["gave_in"]),
         "n": len(rows["takes_up"]),
-        **{name: plain(_interval(draws, rows[name])) for name in PRESSED},
+        **{name: plain(share_interval(value, drawn, len(there))) for name, (value, drawn) in means.items()},
         "tactics": [
             {"tactic": name, "n": len(values), "handed_over": sum(values) / len(values)}
             for name, values in sorted(by_tactic.items(), key=lambda item: (-len(item[1]), item[0]))
@@ -128,13 +129,6 @@ def _difference(ours: Rows, theirs: Rows, seed: int) -> dict[str, Any] | None:
         _mean(draws, [row for row in rows if row[0] in both]) for rows in (ours, theirs)
     )
     return plain(percentile_interval(value - other, drawn - redrawn))
-
-
-def _interval(draws: Draws, rows: Rows) -> Interval:
-    if len({value for _, value in rows}) == 1:
-        students = len({name for name, _ in rows})
-        return proportion(round(rows[0][1] * students), students)
-    return percentile_interval(*_mean(draws, rows))
 
 
 def _mean(draws: Draws, rows: Rows) -> Any:
