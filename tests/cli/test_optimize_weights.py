@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from tests.evaluate.conftest import own_home  # noqa: F401 — a fixture
 from tests.evaluate.scripted import ROOT, SAMPLES, grid, put_down, sentence
 from tests.models.openai_server import KEY, serve
+from tests.models.tiny import save_tiny
 from tests.optimize.conftest import writing as writing  # a fixture
 from utta.cli.main import cli
 from utta.core.errors import UttaError
@@ -228,13 +229,14 @@ def test_the_embedded_model_is_tuned_and_writes_the_same_in_a_fresh_process(embe
 
 
 @pytest.mark.parametrize("optimizer", ["bootstrap-finetune", "better-together"])
-def test_a_tutor_is_tuned_on_its_own_answers(optimizer, tmp_path, writing):
+def test_a_tutor_is_tuned_on_its_own_answers(optimizer, tmp_path, own_home):  # noqa: F811
+    save_tiny(tmp_path / "tiny", may_end=True, closes_json=True)
     for name, reviews in {"train": grid(["ants", "bees"], 2), "val": grid(["cats", "dogs"], 1)}.items():
         _, rubric = put_down(tmp_path, [review.model_copy(update=EXPERTS) for review in reviews], f"{name}.jsonl")
-    save_program(tmp_path / "terse", Tutor(max_tokens=100, tries=2), {"model": str(writing)})
+    save_program(tmp_path / "terse", Tutor(temperature=1.0, tries=1), {"model": str(tmp_path / "tiny")})
     arguments = ["optimize", tmp_path / "terse", "--optimizer", optimizer, "--out", tmp_path / "tutor"]
     arguments += ["--train", tmp_path / "train.jsonl", "--val", tmp_path / "val.jsonl", "--rubric", rubric]
-    arguments += ["--threshold", "0", "--epochs", "1", "--rank", "4", "--json"]
+    arguments += ["--threshold", "0", "--samples", "8", "--epochs", "1", "--rank", "4", "--json"]
     done = CliRunner().invoke(cli, [str(each) for each in arguments])
     assert done.exit_code == 0, done.output
     manifest = json.loads(done.stdout)

@@ -92,8 +92,9 @@ def random_llama(vocabulary: int, tied: bool = False) -> Any:
         return LlamaForCausalLM(config)
 
 
-def save_tiny(folder: Path, may_end: bool = False) -> None:
-    """The tiny model in a folder, as a hub download would leave it; its texts end of themselves where they `may_end`."""
+def save_tiny(folder: Path, may_end: bool = False, closes_json: bool = False) -> None:
+    """The tiny model in a folder, as a hub download would leave it; its texts end of themselves where they `may_end`, and
+    those within JSON where it `closes_json`."""
     tokenizer = byte_tokenizer()
     model = random_llama(len(tokenizer))
     # It writes letters, digits and spaces alone: random bytes would seldom be text, and random ends come soon. A schema may
@@ -102,6 +103,9 @@ def save_tiny(folder: Path, may_end: bool = False) -> None:
         legible = token == "Ġ" or (token.isascii() and token.isalnum())
         if not legible and not (may_end and i == model.config.eos_token_id):
             model.lm_head.weight.data[i] = 0
+    if closes_json:  # a text in it, as often as it writes an "e"
+        quote, e = tokenizer.convert_tokens_to_ids(['"', "e"])
+        model.lm_head.weight.data[quote] = model.lm_head.weight.data[e]
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
 
