@@ -155,3 +155,30 @@ def test_a_saved_student_opens_with_its_wording_and_without_a_rubric(tmp_path):
     assert opened.state != open_program("student").state
     with pytest.raises(UttaError, match=r"made is a student, which judges nothing; give an evaluator instead\.$"):
         open_judge(str(tmp_path / "made"))
+
+
+def test_a_student_without_a_model_of_its_own_asks_dspy_s_as_often_as_its_own():
+    student = StudentSimulator()
+    writer = Writer("Great job! Can I help you?", "I added them.")
+    with dspy.context(lm=dspy.LM("local/writer@", engine=writer, cache=False)):
+        said = student(conversation=[{"role": "user", "content": "How?"}])
+    assert said.student_turn == "I added them." and len(writer.seen) == 2
+
+
+@pytest.mark.parametrize(
+    "conversation",
+    [
+        [],
+        "How did you get 7?",
+        [{"role": "teacher", "content": "How?"}],
+        [{"role": "user", "content": "How?"}, {"role": "assistant", "content": "So."}],
+        [{"speaker": "teacher", "utterance": "How?"}],
+    ],
+)
+def test_what_is_no_conversation_is_said_in_one_sentence(conversation):
+    student, writer = playing(StudentSimulator())
+    with pytest.raises(
+        UttaError, match=r"A conversation is a list of .*, not .*; `utta.programs.student.chat` makes it"
+    ):
+        student(conversation=conversation)
+    assert not writer.seen

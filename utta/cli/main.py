@@ -14,12 +14,12 @@ from utta.core.errors import EXIT_ERROR, EXIT_INTERRUPTED, UttaError
 COMMANDS = {
     "quickstart": ("utta.cli.quickstart", "The whole way on the sample data and the embedded model."),
     "doctor": ("utta.cli.doctor", "What is installed here, and how to get what is missing."),
-    "data": ("utta.cli.data", "Bring expert reviews in, check them, and split them by problem."),
+    "data": ("utta.cli.data", "Bring reviews, dialogues and model answers in, check and split them."),
     "models": ("utta.cli.models", "List, fetch and describe the models that run on this machine."),
-    "optimize": ("utta.cli.optimize", "Better prompts: choose demonstrations and calibrate a program."),
-    "distill": ("utta.cli.distill", "Better weights: train an adapter from expert labels."),
+    "optimize": ("utta.cli.optimize", "Better prompts, or a program that writes tuned on its own good answers."),
+    "distill": ("utta.cli.distill", "Better weights: LoRA from what experts said, or students."),
     "export": ("utta.cli.export", "Give a distilled judge to other servers: LoRA, merged, GGUF, Ollama."),
-    "evaluate": ("utta.cli.evaluate", "Hold a program against expert labels."),
+    "evaluate": ("utta.cli.evaluate", "Hold a judge, a student or a tutor against people."),
     "report": ("utta.cli.report", "Show what a run found, or two runs side by side."),
     "show": ("utta.cli.show", "Show a program, a run or one record."),
     "cache": ("utta.cli.cache", "See and empty the cache of answers."),
@@ -78,7 +78,8 @@ def _stop(ctx: click.Context, sentence: str, code: int) -> NoReturn:
 @click.group(cls=LazyGroup, context_settings={"max_content_width": 100})
 @click.version_option(utta.__version__, message="utta %(version)s")
 def cli() -> None:
-    """Expert feedback on teaching becomes a judge of teaching, held against the experts."""
+    """What experts say of teaching becomes programs that judge teaching, play a student and answer as a tutor, held against
+    people."""
 
 
 def main() -> None:

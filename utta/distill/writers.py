@@ -27,7 +27,7 @@ from utta.models.text_rows import TextRow
 from utta.programs.folder import Program, open_program, program_name, save_program
 from utta.programs.student import StudentSimulator
 from utta.programs.tutor import Tutor
-from utta.records.chats import Message, passing, read_rows
+from utta.records.chats import Message, apart, passing, read_rows
 from utta.records.dialogue import Dialogue
 from utta.records.example import TeachingExample
 
@@ -106,7 +106,7 @@ def _good_chats(asked: AskedText, held_out: set[str]) -> tuple[list[list[Message
     if not asked.rows:
         return [], {}
     given = read_rows(asked.rows)
-    kept = [row.messages for row in passing(given, asked.threshold) if row.problem not in held_out]
+    kept = [row.messages for row in passing(apart(given, held_out, asked.rows), asked.threshold)]
     return kept, {"chats": len(kept), "chats_given": len(given)}
 
 

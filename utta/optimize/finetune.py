@@ -96,7 +96,8 @@ class Finetune(Teleprompter):
 
 
 class BetterTogether(dspy.BetterTogether):
-    """DSPy's, but for one thing: what goes wrong in a step is raised, and not logged and left."""
+    """DSPy's, but for one thing: what goes wrong in a step is raised, and not logged and left. A prompt that does not fit some
+    examples counts as 0 there; one that fits none is such a fault."""
 
     def _run_and_evaluate_step(self, *args: Any, **kwargs: Any) -> Any:
         try:
@@ -104,11 +105,11 @@ class BetterTogether(dspy.BetterTogether):
         except Exception as error:
             raise _Broken(error) from error
 
-    def compile(self, student: Any, **told: Any) -> Any:
+    def compile(self, student: Any, *, valset: list[Any], **told: Any) -> Any:
         """As DSPy's, with the student's model also the one for programs whose own was reset."""
         try:
-            with dspy.context(lm=one_model(student)), quiet():
-                return super().compile(student, **told)
+            with dspy.context(lm=one_model(student), max_errors=len(valset)), quiet():
+                return super().compile(student, valset=valset, **told)
         except _Broken as broken:
             raise broken.error from None
 

@@ -162,8 +162,14 @@ def trainable(model: Model) -> Any:
 def train(located: Located, chats: Sequence[Chat], wanted: Wanted, watch: Callable[[int, int], None]) -> Tuned:
     """Train an adapter on chats, or find the one that the same request trained; goes on where an interrupted one was.
 
-    Chats that are longer than the model reads are put aside, which is counted and said on standard error.
+    Chats that are longer than the model reads are put aside, which is counted and said on standard error; so is it where the
+    epoch is chosen by some of the training's own chats, which may be about the problems of others.
     """
+    if not wanted.validation:
+        print(
+            f"No chat of validation is good enough or given; every {HELD_OUT}th of the training's chooses the epoch.",
+            file=sys.stderr,
+        )
     held_out = list(wanted.validation) or list(chats[::HELD_OUT])
     learned = list(chats) if wanted.validation else [c for i, c in enumerate(chats) if i % HELD_OUT] or list(chats)
     config = {

@@ -41,12 +41,12 @@ from utta.programs.evaluator import THREADS
 from utta.programs.folder import Program, open_judge, open_program, program_name, save_program
 from utta.programs.inputs import coach_inputs, judge_inputs
 from utta.programs.tutor import Tutor
-from utta.records.chats import read_rows
+from utta.records.chats import apart, read_rows
 from utta.records.review import Review
 
 OPTIMIZERS = ("bootstrap-finetune", "better-together")
 STRATEGY = "prompts -> weights"
-DEMONSTRATIONS = 2  # of each kind in a prompt, labelled and bootstrapped
+DEMONSTRATIONS = 2  # of each kind in a prompt: the experts' where they wrote all that the program writes, and its own
 PROMPTS = 2  # sets of demonstrations that are drawn at random
 
 
@@ -195,18 +195,27 @@ def _tuned(
 ) -> tuple[Any, dict[str, Any]]:
     """The tuned program, and what the manifest says of how it was chosen."""
     held_out = {example.problem for example in validation}
-    given = [row for row in read_rows(asked.rows) if row.problem not in held_out] if asked.rows else []
+    given = apart(read_rows(asked.rows), held_out, asked.rows) if asked.rows else []
     if asked.rows and not given:
         raise UttaError(f"All rows in {asked.rows} are about problems of {asked.validation}; give others.")
     weights = Finetune(objective, asdict(asked.recipe), asked.samples, asked.out, given)
     if asked.optimizer == OPTIMIZERS[0]:
         writer = teacher and teacher.module
         return weights.compile(module.deepcopy(), trainset=train, teacher=writer, valset=validation), {}
+    return _together(asked, module, objective, weights, train, validation)
+
+
+def _together(
+    asked: Asked, module: Any, objective: Objective, weights: Finetune, train: list[Any], validation: list[Any]
+) -> tuple[Any, dict[str, Any]]:
+    """The best of what prompts and weights in turn make of the program, and the validation scores of each step."""
+    written = {name for predictor in module.predictors() for name in predictor.signature.output_fields}
+    labelled = all(example.get(name) for example in train for name in written)
     with quiet():
         prompts = BootstrapFewShotWithRandomSearch(
             metric=objective,
             max_bootstrapped_demos=DEMONSTRATIONS,
-            max_labeled_demos=DEMONSTRATIONS,
+            max_labeled_demos=DEMONSTRATIONS if labelled else 0,
             num_candidate_programs=PROMPTS,
             num_threads=THREADS,
         )

@@ -36,7 +36,7 @@ class Careful(dspy.Module):
     @property
     def cancel(self) -> Callable[[], None] | None:
         """What drops the requests under way, where the model is local."""
-        engine = getattr(self._predictor.lm, "engine", None)
+        engine = getattr(self._lm, "engine", None)
         return engine.engine.cancel if isinstance(engine, TextEngine) else None
 
     def dump_state(self, *args: Any, **told: Any) -> dict[str, Any]:
@@ -76,11 +76,16 @@ class Careful(dspy.Module):
         no `seed`; there DSPy's `rollout_id` passes its cache by."""
         if not number:
             return {}
-        set_by = self._predictor.lm.kwargs
+        set_by = self._lm.kwargs
         drawn = {"rollout_id": number}
-        if not isinstance(self._predictor.lm, Gated):
+        if not isinstance(self._lm, Gated):
             drawn = {"seed": DRAWS * (set_by.get("seed") or 0) + number}
         return drawn | {"temperature": set_by.get("temperature") or AGAIN}
+
+    @property
+    def _lm(self) -> Any:
+        """The predictor's own model, or DSPy's: its optimisers reset the models of the programs that they try."""
+        return self._predictor.lm or dspy.settings.lm
 
     @property
     def _predictor(self) -> dspy.Predict:

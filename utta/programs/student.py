@@ -20,6 +20,7 @@ import dspy
 from metrics.fidelity import answer, helps, states, words
 from metrics.writing import loops
 from signatures.student import Student
+from utta.core.errors import UttaError, shorten
 from utta.programs.adapters import PlainText
 from utta.programs.careful import Careful
 from utta.records.dialogue import Dialogue
@@ -64,7 +65,9 @@ class StudentSimulator(Careful):
         )
 
     def forward(self, conversation: Messages, **known: str) -> dspy.Prediction:
-        """`conversation` ends with the teacher; what is not known of the student may be left out."""
+        """`conversation` ends with the teacher; what is not known of the student may be left out. `UttaError` for other
+        messages than those of `Messages`, or where it is not the student's turn."""
+        _check(conversation)
         inputs = {name: known.get(name) or "" for name in KNOWN}
         begins = not any(message["role"] == "assistant" for message in conversation)
         own = answer(inputs["student_solution"]) if begins else None
@@ -101,6 +104,18 @@ def chat(turns: Sequence[Turn]) -> Messages:
             messages.append({"role": "user", "content": OPENING})
         messages.append({"role": role, "content": said})
     return messages
+
+
+def _check(conversation: Any) -> None:
+    try:
+        roles = [message["role"] for message in conversation if isinstance(message["content"], str)]
+    except (TypeError, KeyError):
+        roles = []
+    if not roles or len(roles) != len(conversation) or {*roles} - {"user", "assistant"} or roles[-1] != "user":
+        raise UttaError(
+            'A conversation is a list of {"role": "user" (the teacher) or "assistant" (the student), "content": "…"}, the '
+            f"teacher's last, not {shorten(conversation)!r}; `utta.programs.student.chat` makes it of turns."
+        )
 
 
 def _known(inputs: Mapping[str, Any]) -> str:

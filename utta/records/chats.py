@@ -1,7 +1,8 @@
 """Chats to learn from, as a file of JSON lines: what a program wrote, with a score, to be looked at, edited and used again."""
 
 import json
-from collections.abc import Sequence
+import sys
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -27,6 +28,17 @@ def passing(found: Sequence[Row], threshold: float) -> list[Row]:
     """The rows whose score is at least the threshold or that have none, each prompt with the same answer once."""
     kept = (row for row in found if row.score is None or row.score >= threshold)
     return list({key(row.messages): row for row in kept}.values())
+
+
+def apart(found: Sequence[Row], held_out: Collection[str], path: Path) -> list[Row]:
+    """The rows of a file about none of the problems held out. Of rows that name no problem it is not known, and they stay;
+    standard error says how many they are."""
+    if unknown := sum(not row.problem for row in found):
+        print(
+            f"{unknown:,} of {len(found):,} rows in {path} name no problem; whether they are about validation's is not known.",
+            file=sys.stderr,
+        )
+    return [row for row in found if row.problem not in held_out]
 
 
 def write_rows(path: Path, found: Sequence[Row]) -> None:
