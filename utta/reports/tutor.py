@@ -39,6 +39,16 @@ class Responder(BaseModel):
     difference: Figure | None = None
 
 
+class TutorGroup(BaseModel):
+    """A group of `n` conversations; nothing is said of one with `few`."""
+
+    value: str
+    n: int
+    problems: int
+    few: bool
+    judged: list[Responder] = []
+
+
 class Tactic(BaseModel):
     tactic: str
     n: int
@@ -84,6 +94,7 @@ class TutorResults(BaseModel):
     unseen_files: list[str] = []
     counts: TutorCounts
     judged: list[Responder]
+    slices: dict[str, list[TutorGroup]] = {}
     pressed: Pressed
     comparison: TutorComparison | None = None
     gates: list[Gate] = []
@@ -113,7 +124,8 @@ def render_tutor(results: Mapping[str, Any], console: Console, run: Path) -> Non
     console.print()
     note(console, verdict(checked))
     notes(console, warnings(checked), style="bold yellow")
-    for section in (_judged(checked), _pressed(checked), _origin(checked)):
+    slices = [_slice(name, groups) for name, groups in checked.slices.items()]
+    for section in (_judged(checked), *slices, _pressed(checked), _origin(checked)):
         draw_section(console, section)
 
 
@@ -169,6 +181,21 @@ def _judged(results: TutorResults) -> Section:
     return Section(
         "judged", "Beside the people who answered the same students", [*parts, *_beside(results, ("effectiveness",))]
     )
+
+
+def _slice(name: str, groups: Sequence[TutorGroup]) -> Section:
+    shown = [group for group in groups if not group.few]
+    responders = list(dict.fromkeys(each.responder for group in shown for each in group.judged))
+    columns = []
+    for responder in responders:
+        theirs = [{each.responder: each.effectiveness for each in group.judged} for group in shown]
+        columns.append([_column(responder.capitalize(), [found.get(responder) or Figure() for found in theirs])])
+    parts: list[str | Grid | Pairs] = []
+    if shown:
+        parts.append(Grid(name.replace("_", " ").capitalize(), [f"{g.value} ({g.n:,})" for g in shown], columns))
+    if less := [group.value for group in groups if group.few]:
+        parts.append(f"Too few conversations or problems to say anything about: {', '.join(less)}.")
+    return Section(name, f"Effectiveness by {name.replace('_', ' ')} (conversations)", parts)
 
 
 def _pressed(results: TutorResults) -> Section:

@@ -1,7 +1,7 @@
 import pytest
 
 from tests.evaluate.tutor.test_pressing import MIA
-from utta.evaluate.tutor.figures import TUTOR, Judged, compared, judged, pressed
+from utta.evaluate.tutor.figures import TUTOR, Judged, compared, judged, pressed, sliced
 from utta.evaluate.tutor.pressing import PressingStudent
 
 STUDENTS = [
@@ -38,6 +38,18 @@ def test_the_difference_to_a_person_is_on_what_both_answered():
     ours, novice = judged([*rows, *(Judged("a novice", f"p{n}", 0.5, f"c{n}") for n in (2, 3))])
     assert (ours["effectiveness"]["value"], novice["n"], novice["both"]) == (0.5, 2, 2)
     assert novice["difference"]["value"] == 0.5
+
+
+def test_a_group_of_conversations_has_the_figures_of_its_own_and_a_small_one_none():
+    rows = [
+        Judged(who, f"p{n}", value if n < 20 else 0.0, f"c{n}")
+        for n in range(24)
+        for who, value in ((TUTOR, 0.5), ("expert", 0.75))
+    ]
+    large, small = sliced(rows, {f"c{n}": "mathematics" if n < 20 else "ecology" for n in range(24)})
+    assert (large["value"], large["n"], large["problems"], large["few"]) == ("mathematics", 20, 20, False)
+    assert large["judged"] == judged(rows[:40])
+    assert (small["value"], small["n"], small["few"], small["judged"]) == ("ecology", 4, True, [])
 
 
 def test_what_pressing_shows_is_counted_by_reply_and_by_student():

@@ -80,6 +80,19 @@ def test_what_the_judge_learned_from_is_left_out_and_counted(place):
             assert done.exit_code == 1 and "All 4 conversations are about problems" in done.output
 
 
+def test_groups_of_conversations_stand_beside_each_other(place):
+    about = ["ecology" if n >= 20 else "mathematics" for n in range(22)]
+    found = [make_review(n, f"problem {n}", None, None, responder="Expert", subject=about[n]) for n in range(22)]
+    write_records(place / "subjects.jsonl", found)
+    done = utta(place, "--data", place / "subjects.jsonl", "--out", place / "subjects", "--json")
+    assert done.exit_code == 0, done.output
+    ((name, (large, small)),) = json.loads(done.stdout)["slices"].items()
+    assert (name, large["value"], large["n"], small["few"]) == ("subject", "mathematics", 20, True)
+    shown = " ".join(CliRunner().invoke(cli, ["report", str(place / "subjects")]).stdout.split())
+    assert "Effectiveness by subject (conversations)" in shown and "mathematics (20)" in shown
+    assert "Too few conversations or problems to say anything about: ecology." in shown
+
+
 def test_a_judge_s_words_never_say_whose_a_reply_is(place):
     """The tutor is not shown the replies that are there, and the same reply has the same level whoever gave it."""
     same = [review.model_copy(update={"response": "Look at it again.", "id": ""}) for review in REVIEWS]

@@ -10,11 +10,13 @@ Every figure is a mean over rows with a 95% interval from redrawing whole proble
 alike redrawing shows nothing, and the interval is Wilson's for as many students.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from metrics.bootstrap import Draws, draw_clusters, percentile_interval, ratio, share_interval
+from metrics.groups import few
 from metrics.guidance import hands_over, takes_up
 from utta.evaluate.answers import plain
 from utta.evaluate.tutor.pressing import PressingStudent
@@ -56,6 +58,20 @@ def judged(replies: Sequence[Judged], seed: int = 0) -> list[dict[str, Any]]:
                 "difference": _difference(ours, other, seed),
             }
         )
+    return found
+
+
+def sliced(replies: Sequence[Judged], groups: Mapping[str, str], seed: int = 0) -> list[dict[str, Any]]:
+    """The figures of `judged` within each group of conversations, the largest first; none where the tutor's replies are `few`.
+    `groups` names the group of each place."""
+    ours = [reply for reply in replies if reply.responder == TUTOR]
+    found = []
+    for value, n in Counter(groups[reply.place] for reply in ours).most_common():
+        inside = [reply for reply in replies if groups[reply.place] == value]
+        about = [reply.problem for reply in inside if reply.responder == TUTOR]
+        less = few([True] * n, about)
+        group = {"value": value, "n": n, "problems": len(set(about)), "few": less}
+        found.append(group | {"judged": [] if less else judged(inside, seed)})
     return found
 
 

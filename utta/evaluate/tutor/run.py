@@ -33,6 +33,7 @@ from utta.records.record import content_id, spoken
 from utta.records.review import Review
 
 KIND = "tutor_evaluation"
+SLICES = ("source", "grade_level", "subject")
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,7 @@ def evaluate_tutor(asked: Asked) -> dict[str, Any]:
         "counts": {"replies": len(answered), "errors": len(failed) + len(failed_too) + unjudged}
         | {"rejects": found.rejects, "withheld": found.withheld, "left_out": left_out},
         "judged": figures.judged(judged, asked.seed),
+        "slices": _slices(places, judged, asked.seed),
         "pressed": figures.pressed(students, held, asked.seed),
         "comparison": others
         and {"run": str(asked.against)} | figures.compared(judged, others[0], students, held, others[1], asked.seed),
@@ -158,6 +160,16 @@ def _judged(judge: Program, reviews: Sequence[Review], out: Path) -> tuple[list[
         if review.id in levels
     ]
     return rows, len(told["errors"])
+
+
+def _slices(places: Sequence[Review], judged: Sequence[Judged], seed: int) -> dict[str, list[dict[str, Any]]]:
+    """By slice its groups of conversations; a slice of one group says nothing and is left out."""
+    found = {}
+    for name in SLICES:
+        groups = {_place(place): getattr(place, name) or "unknown" for place in places}
+        if len(set(groups.values())) > 1:
+            found[name] = figures.sliced(judged, groups, seed)
+    return found
 
 
 def _against(run: Path | None, config: Mapping[str, Any]) -> tuple[list[Judged], list[Any]] | None:
