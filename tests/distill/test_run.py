@@ -93,7 +93,7 @@ def test_a_program_is_trained_calibrated_and_judges(asked, tmp_path):
     assert {path.name for path in out.iterdir()} == {
         "run.json", "history.json", "losses.jsonl", "validation", "adapter", "program.json", "rubric.yaml", "manifest.json",
     }  # fmt: skip
-    assert {path.suffix for path in (out / "adapter").iterdir()} == {".json", ".safetensors"}
+    assert {path.suffix for path in (out / "adapter").iterdir()} == {".jinja", ".json", ".safetensors"}
 
     results = evaluate(Evaluate(str(out), asked().validation, tmp_path / "run", rubric=asked().rubric))
     assert results["counts"]["scored"] == 8 and results["times_scored"] == 1

@@ -10,6 +10,7 @@ from tests.models.tiny import save_tiny
 from utta.cli.main import cli
 from utta.core.files import read_json
 from utta.evaluate.run import learned_problems
+from utta.models.catalogue import tokenizer_hash
 from utta.programs.folder import open_program
 from utta.programs.student import student_inputs
 from utta.programs.tutor import tutor_inputs, tutor_outputs
@@ -67,6 +68,7 @@ def test_it_learns_is_opened_again_and_writes_with_its_adapter(command, program,
     assert sorted(path.name for path in (tmp_path / "made").iterdir()) == [
         "adapter", "history.json", "losses.jsonl", "manifest.json", "program.json", "run.json",
     ]  # fmt: skip
+    assert tokenizer_hash(tmp_path / "made" / "adapter") == manifest["tokenizer"]
     opened = open_program(str(tmp_path / "made"))
     assert opened.load_model().version.endswith(f"@{manifest['adapter']}")
     if program == "student":

@@ -30,7 +30,7 @@ from utta.core.files import JsonLines, read_json, write_json, write_lines
 from utta.core.progress import progress
 from utta.distill.processes import agreed, processes
 from utta.distill.recipe import LoraRecipe
-from utta.models.catalogue import Located
+from utta.models.catalogue import Located, tokenizer_files
 
 CHECKPOINT_SECONDS = 60
 KEPT_CHECKPOINTS = 2
@@ -229,6 +229,8 @@ class Keeper(TrainerCallback):
         inner = self.trainer.accelerator.unwrap_model(model)
         inner.save_pretrained(self._fresh, state_dict=weights, safe_serialization=True)
         (self._fresh / "README.md").unlink(missing_ok=True)
+        for file in tokenizer_files(self.located.folder):  # which the weights were trained with, for whoever loads them
+            shutil.copy(file, self._fresh)
         write_json(self._fresh / "base.json", {"name": self.located.name, "fingerprint": self.located.fingerprint})
         if self._best.is_dir():
             self._best.rename(before)

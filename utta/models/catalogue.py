@@ -114,12 +114,15 @@ def fingerprint(folder: Path) -> str:
     return digest.hexdigest()[:12]
 
 
+def tokenizer_files(folder: Path) -> list[Path]:
+    """What says how a model reads text, sorted."""
+    return sorted([*folder.glob("tokenizer*"), *folder.glob("chat_template*"), *folder.glob("special_tokens_map*")])
+
+
 def tokenizer_hash(folder: Path) -> str:
     """12 hex digits that tell how a model reads text: over its tokenizer's files and its chat template."""
     digest = hashlib.sha256()
-    for path in sorted(
-        [*folder.glob("tokenizer*"), *folder.glob("chat_template*"), *folder.glob("special_tokens_map*")]
-    ):
+    for path in tokenizer_files(folder):
         digest.update(f"{path.name}:{sha256(path)}\n".encode())
     return digest.hexdigest()[:12]
 
