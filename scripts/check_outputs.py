@@ -12,7 +12,7 @@ of the time. The same command goes on where it was; what was said stands in `DIR
 
 import argparse
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,8 +22,6 @@ import dspy
 from utta.core.paths import data_dir
 from utta.evaluate.open import read_records
 from utta.evaluate.predict import Line, worked_off
-from utta.models.text import TextEngine
-from utta.programs.careful import Careful
 from utta.programs.coach import ResponseCoach
 from utta.programs.folder import open_program
 from utta.programs.inputs import conversation_text
@@ -52,14 +50,14 @@ def main() -> None:
 def check(name: str, dialogues: list[Dialogue], count: int, tries: int | None, out: Path) -> None:
     """Ask a program `count` different inputs and print how it went."""
     program = open_program(name)
-    if tries and isinstance(program.module, Careful):
+    if tries:
         program.module.tries = tries
     program.load_model(cache=False)
     found = {content_id([inputs]): inputs for of in dialogues for inputs in INPUTS[program.name](of)}
     work = {(key,): (key, partial(say, program, key, found[key])) for key in list(found)[:count]}
     folder = out / Path(name).name
     folder.mkdir(parents=True, exist_ok=True)
-    lines, _ = worked_off(work, lambda line: (line["record_id"],), folder, "outputs", program.name, canceller(program))
+    lines, _ = worked_off(work, lambda line: (line["record_id"],), folder, "outputs", program.name, program.module.cancel)
     fields = [[value for key, value in line.items() if key != "record_id"] for line in lines]
     empty = sum(any(not words(value) for value in values) for values in fields)
     print(f"{program.name}_inputs: {len(work)}")
@@ -77,11 +75,6 @@ def say(program: Any, key: str, inputs: Inputs) -> list[Line]:
 def words(value: Any) -> bool:
     """Whether a field, or every item of one, says anything."""
     return all(map(words, value)) and bool(value) if isinstance(value, list) else bool(str(value).strip())
-
-
-def canceller(program: Any) -> Callable[[], None] | None:
-    engine = getattr(program.module.predictors()[0].lm, "engine", None)
-    return engine.engine.cancel if isinstance(engine, TextEngine) else None
 
 
 def of_a_student(dialogue: Dialogue) -> Iterator[Inputs]:

@@ -58,6 +58,13 @@ def test_the_model_is_asked_for_plain_text():
         assert "nothing else" in system
 
 
+def test_what_goes_on_with_the_prompt_or_says_the_rationale_again_is_written_anew():
+    writer = Writer("Grade level: 4\nSubject: mathematics", "It tells the answer.", "It tells the answer.", "Ask first.")
+    advice = coach(writer)(judgement="accuracy: Weak", **INPUTS)
+    assert (advice.rationale, advice.improved_response) == ("It tells the answer.", "Ask first.")
+    assert not writer.says
+
+
 @pytest.mark.parametrize("text", ["{}", "[[ ## rationale ## ]]", '"quoted"', "Line one.\n\nLine two."])
 def test_whatever_the_model_writes_is_the_text(text):
     assert coach(Writer(text, "Better."))(judgement="accuracy: Weak", **INPUTS).rationale == text
