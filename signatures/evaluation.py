@@ -9,6 +9,8 @@ from dspy.experimental import Choice
 
 from signatures.rubric import INPUT_FIELDS, Rubric
 
+LONGEST = 400  # characters of what the coach writes in each field
+
 JUDGE_INSTRUCTIONS = (
     "You are an experienced teacher educator. Judge the teacher's last response to the student on each criterion."
 )
@@ -34,7 +36,8 @@ def judge_signature(rubric: Rubric) -> type[dspy.Signature]:
 
 
 class Coach(dspy.Signature):
-    """Explain to the teacher in two or three sentences what works in the response and what to change."""
+    """Explain to the teacher in two or three sentences what works in the response and what to change. Then write the response
+    that an excellent teacher would have given to this student instead."""
 
     grade_level: str = dspy.InputField(desc=INPUT_DESCRIPTIONS["grade_level"])
     subject: str = dspy.InputField(desc=INPUT_DESCRIPTIONS["subject"])
@@ -42,16 +45,5 @@ class Coach(dspy.Signature):
     conversation: str = dspy.InputField(desc=INPUT_DESCRIPTIONS["conversation"])
     teacher_response: str = dspy.InputField(desc=INPUT_DESCRIPTIONS["teacher_response"])
     judgement: str = dspy.InputField(desc="the level given on each criterion")
-    rationale: str = dspy.OutputField(desc="two or three sentences that name what earns these levels")
-
-
-class Improve(dspy.Signature):
-    """Write the response that an excellent teacher would have given to this student instead."""
-
-    grade_level: str = dspy.InputField(desc=INPUT_DESCRIPTIONS["grade_level"])
-    subject: str = dspy.InputField(desc=INPUT_DESCRIPTIONS["subject"])
-    context: str = dspy.InputField(desc=INPUT_DESCRIPTIONS["context"])
-    conversation: str = dspy.InputField(desc=INPUT_DESCRIPTIONS["conversation"])
-    teacher_response: str = dspy.InputField(desc=INPUT_DESCRIPTIONS["teacher_response"])
-    rationale: str = dspy.InputField(desc="what to keep and what to change")
-    improved_response: str = dspy.OutputField(desc="the improved response, addressed to the student")
+    rationale: str = dspy.OutputField(desc="what earns these levels", max_length=LONGEST)
+    improved_response: str = dspy.OutputField(desc="the better response, addressed to the student", max_length=LONGEST)

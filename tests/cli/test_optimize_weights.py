@@ -80,7 +80,7 @@ def test_a_coach_is_tuned_shown_and_opened_again(command, tmp_path):
     )
     out = tmp_path / "coach"
     manifest = read_json(out / "manifest.json")
-    assert manifest["program"] == "coach" and manifest["output_adapter"] == "PlainText" and manifest["adapter"]
+    assert manifest["program"] == "coach" and manifest["output_adapter"] == "BoundedJSON" and manifest["adapter"]
     assert [manifest[name]["n"] for name in ("before", "after", "gain")] == [2, 2, 2]
     assert manifest["rows"]["learned"] <= len(rows_of(out / "rows.jsonl")) and not (out / "training").exists()
     again = command("--json")
@@ -90,7 +90,7 @@ def test_a_coach_is_tuned_shown_and_opened_again(command, tmp_path):
     program.load_model()
     assert {adapter_of(p.lm.model) for p in program.module.predictors()} == {manifest["adapter"]}
     for changed, said in (
-        ({"output_adapter": "ChatAdapter"}, "was tuned to answer as ChatAdapter, and is asked as PlainText;"),
+        ({"output_adapter": "ChatAdapter"}, "was tuned to answer as ChatAdapter, and is asked as BoundedJSON;"),
         ({"tokenizer": "0" * 12}, "was tuned with another tokenizer or chat template"),
     ):
         (out / "manifest.json").write_text(json.dumps(manifest | changed), encoding="utf-8")

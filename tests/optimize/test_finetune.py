@@ -61,12 +61,12 @@ class Careless(Careful):
         super().__init__(2)
         self.advise, self.most = dspy.Predict(Advice), most
 
-    def _another(self, lm, number):
+    def _another(self, number):
         return {"max_tokens": self.most[number]}
 
     def forward(self, question):
         faults = iter((1, 0))
-        return self.say(self.advise, lambda said: next(faults), question=question)
+        return self.say(lambda said: next(faults), question=question)
 
 
 @pytest.mark.parametrize(("most", "learned"), [((20, 200), 1), ((200, 20), 0)])

@@ -20,8 +20,7 @@ DRAWS = 1000  # more than anybody's tries: the draws of one seed are not those o
 
 
 class Careful(dspy.Module):
-    """A module whose predictors are asked up to `tries` times each; `adapter` is the DSPy adapter that they write with. They
-    write with the same settings."""
+    """A module with one predictor, which is asked up to `tries` times; `adapter` is the DSPy adapter that it writes with."""
 
     adapter: dspy.Adapter
 
@@ -31,34 +30,33 @@ class Careful(dspy.Module):
 
     def use(self, model: Model) -> Self:
         """Answer with `model` from now on."""
-        self.set_lm(model.lm)
+        self._predictor.lm = model.lm
         return self
 
     @property
     def cancel(self) -> Callable[[], None] | None:
         """What drops the requests under way, where the model is local."""
-        engine = getattr(_lm(self.predictors()[0]), "engine", None)
+        engine = getattr(self._lm, "engine", None)
         return engine.engine.cancel if isinstance(engine, TextEngine) else None
 
     def dump_state(self, *args: Any, **told: Any) -> dict[str, Any]:
         """DSPy's state, and how the program writes, which DSPy leaves out."""
-        return super().dump_state(*args, **told) | {"settings": self.predictors()[0].config | {"tries": self.tries}}
+        return super().dump_state(*args, **told) | {"settings": self._predictor.config | {"tries": self.tries}}
 
     def load_state(self, state: dict[str, Any], **told: Any) -> None:
         super().load_state(state, **told)
         settings = dict(state["settings"])
         self.tries = settings.pop("tries")
-        for predictor in self.predictors():
-            predictor.config = dict(settings)
+        self._predictor.config = settings
 
-    def say(self, predictor: dspy.Predict, faults: Callable[[dspy.Prediction], int], **inputs: Any) -> dspy.Prediction:
+    def say(self, faults: Callable[[dspy.Prediction], int], **inputs: Any) -> dspy.Prediction:
         """What is written with the fewest faults, the first of several. A try without a fault is the last one, and so is one
         that fails after something has been written."""
         best, fewest, calls = None, 0, []
         for number in range(self.tries):
             try:
                 with dspy.context(adapter=self.adapter, trace=[]):
-                    said = predictor(**inputs, config=self._another(_lm(predictor), number))
+                    said = self._predictor(**inputs, config=self._another(number))
                     trace = list(dspy.settings.trace)
             except (AdapterParseError, LMError, UttaError) as error:
                 if best is None or isinstance(error, Cancelled) or isinstance(error.__cause__, Cancelled):
@@ -73,17 +71,23 @@ class Careful(dspy.Module):
             dspy.settings.trace.extend(calls)  # of what is said, and of nothing else
         return best
 
-    def _another(self, lm: Any, number: int) -> dict[str, Any]:
+    def _another(self, number: int) -> dict[str, Any]:
         """The settings of a try: the first one as the program writes, each of the others another draw. An API model may know
         no `seed`; there DSPy's `rollout_id` passes its cache by."""
         if not number:
             return {}
+        set_by = self._lm.kwargs
         drawn = {"rollout_id": number}
-        if not isinstance(lm, Gated):
-            drawn = {"seed": DRAWS * (lm.kwargs.get("seed") or 0) + number}
-        return drawn | {"temperature": lm.kwargs.get("temperature") or AGAIN}
+        if not isinstance(self._lm, Gated):
+            drawn = {"seed": DRAWS * (set_by.get("seed") or 0) + number}
+        return drawn | {"temperature": set_by.get("temperature") or AGAIN}
 
+    @property
+    def _lm(self) -> Any:
+        """The predictor's own model, or DSPy's: its optimisers reset the models of the programs that they try."""
+        return self._predictor.lm or dspy.settings.lm
 
-def _lm(predictor: dspy.Predict) -> Any:
-    """The predictor's own model, or DSPy's: its optimisers reset the models of the programs that they try."""
-    return predictor.lm or dspy.settings.lm
+    @property
+    def _predictor(self) -> dspy.Predict:
+        (predictor,) = self.predictors()
+        return predictor

@@ -71,7 +71,7 @@ class StudentSimulator(Careful):
         inputs = {name: known.get(name) or "" for name in KNOWN}
         begins = not any(message["role"] == "assistant" for message in conversation)
         own = answer(inputs["student_solution"]) if begins else None
-        return self.say(self.play, lambda said: _faults(said.student_turn, own), conversation=conversation, **inputs)
+        return self.say(lambda said: _faults(said.student_turn, own), conversation=conversation, **inputs)
 
     def messages(self, dialogue: Dialogue) -> Messages:
         """A dialogue as the chat that a model would have been given, up to the student's last turn, which ends it; only the

@@ -48,7 +48,7 @@ class Tutor(Careful):
             "context": context,
             "student_question": student_question,
         }
-        return self.say(self.answer, lambda said: _faults(said.teacher_response, context, student_question), **inputs)
+        return self.say(lambda said: _faults(said.teacher_response, context, student_question), **inputs)
 
     def messages(self, example: TeachingExample) -> list[dict[str, Any]]:
         """A model answer as the chat that a model would have been given, the answer as it should be written last."""
