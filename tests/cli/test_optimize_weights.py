@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-from functools import partialmethod
 from pathlib import Path
 
 import dspy
@@ -19,7 +18,8 @@ from utta.cli.main import cli
 from utta.core.errors import UttaError
 from utta.core.files import read_json
 from utta.models.text import adapter_of
-from utta.programs import folder
+from utta.optimize.traces import sampled
+from utta.programs import coach, folder
 from utta.programs.folder import open_program, save_program
 from utta.programs.inputs import coach_inputs
 from utta.programs.tutor import Tutor
@@ -43,12 +43,13 @@ EXPERTS = {"rationale": "It asks.", "improved_response": "What do you see?"}
 
 
 @pytest.fixture
-def command(tmp_path, writing, monkeypatch):
+def command(tmp_path, own_home, monkeypatch):  # noqa: F811
     """Run `utta optimize coach` on a tiny model; options come after, named again they win."""
     for name, reviews in {"train": grid(["ants", "bees"], 2), "val": grid(["cats", "dogs"], 1)}.items():
         _, rubric = put_down(tmp_path, [review.model_copy(update=EXPERTS) for review in reviews], f"{name}.jsonl")
-    brief = partialmethod(dspy.LM.__init__, max_tokens=60, stop=["e"])
-    monkeypatch.setattr(dspy.LM, "__init__", brief)
+    tiny = tmp_path / "tiny"
+    save_tiny(tiny, may_end=True, closes_json=True)
+    monkeypatch.setattr(coach, "ADVICE_TOKENS", 120)
 
     def run(*more):
         arguments = [
@@ -57,12 +58,12 @@ def command(tmp_path, writing, monkeypatch):
             "--optimizer",
             "bootstrap-finetune",
             "--model",
-            writing,
+            tiny,
             "--out",
             tmp_path / "coach",
         ]
         arguments += ["--train", tmp_path / "train.jsonl", "--val", tmp_path / "val.jsonl", "--rubric", rubric]
-        arguments += ["--threshold", "0", "--samples", "2", "--epochs", "1", "--rank", "4", *more]
+        arguments += ["--threshold", "0", "--samples", "6", "--epochs", "1", "--rank", "4", *more]
         return CliRunner().invoke(cli, [str(each) for each in arguments], prog_name="utta")
 
     return run
@@ -116,7 +117,7 @@ def test_rows_that_were_edited_are_learned_from(command, tmp_path):
 
 def test_a_teacher_writes_what_is_learned_from(command, tmp_path):
     command()
-    done = command("--teacher", tmp_path / "coach", "--out", tmp_path / "taught", "--samples", "1", "--json")
+    done = command("--teacher", tmp_path / "coach", "--out", tmp_path / "taught", "--samples", "6", "--json")
     assert done.exit_code == 0, done.output
     manifest = json.loads(done.stdout)
     assert manifest["written_by"] == str(tmp_path / "coach")
@@ -124,10 +125,11 @@ def test_a_teacher_writes_what_is_learned_from(command, tmp_path):
     reviews = {review.id: review for review in read_reviews(tmp_path / "train.jsonl").reviews}
     teacher = open_program(str(tmp_path / "coach"))
     teacher.load_model()
-    for row in taught:
-        told = teacher(**coach_inputs(reviews[row["record_id"]]))
-        assert row["messages"][-1]["content"] in (told.rationale, told.improved_response)
-    assert taught
+    said = set()
+    for number in range(6):
+        with sampled(teacher.module, number) as writer:
+            said |= {tuple(writer(**coach_inputs(review)).values()) for review in reviews.values()}
+    assert taught and all(tuple(json.loads(row["messages"][-1]["content"]).values()) in said for row in taught)
 
 
 def test_a_teacher_may_be_behind_an_api_and_is_shown_surrogates(command, tmp_path, monkeypatch, memory_cache):
@@ -135,7 +137,8 @@ def test_a_teacher_may_be_behind_an_api_and_is_shown_surrogates(command, tmp_pat
 
     def answer(body):
         seen.append(body["messages"][-1]["content"])
-        return {"content": f"Ask what they s{len(seen)}w, Alejandra."}
+        texts = {"rationale": f"It asks, {len(seen)}.", "improved_response": "What did you see, Alejandra?"}
+        return {"content": json.dumps(texts)}
 
     private = EXPERTS | {"context": "Write to alejandra@example.org."}
     put_down(tmp_path, [review.model_copy(update=private) for review in grid(["ants"], 2)], "train.jsonl")
@@ -143,23 +146,23 @@ def test_a_teacher_may_be_behind_an_api_and_is_shown_surrogates(command, tmp_pat
         monkeypatch.setenv(name, value)
     with serve(answer) as base:
         monkeypatch.setenv("OPENAI_API_BASE", base)
-        done = command("--teacher", "coach", "--teacher-model", "openai/test", "--samples", "1", "--json")
+        done = command("--teacher", "coach", "--teacher-model", "openai/test", "--samples", "6", "--json")
     assert done.exit_code == 0, done.output
     rows = rows_of(tmp_path / "coach" / "rows.jsonl")
-    assert len(rows) == 2 * len({row["record_id"] for row in rows}) > 0
+    assert len(rows) == 6 * len({row["record_id"] for row in rows}) > 0
     assert all("alejandra@example.org" in row["messages"][-2]["content"] for row in rows)
     assert seen and not any("alejandra@example.org" in content for content in seen)
 
 
-def test_a_plain_evaluator_is_a_judge_and_another_one_another_request(command, tmp_path, writing, monkeypatch):
-    monkeypatch.setattr(folder, "DEFAULT", str(writing))
-    done = command("--judge", "evaluator", "--samples", "1", "--json")
+def test_a_plain_evaluator_is_a_judge_and_another_one_another_request(command, tmp_path, monkeypatch):
+    monkeypatch.setattr(folder, "DEFAULT", str(tmp_path / "tiny"))
+    done = command("--judge", "evaluator", "--samples", "6", "--json")
     assert done.exit_code == 0, done.output
     assert json.loads(done.stdout)["objective"]["name"] == "effectiveness by evaluator"
     run = tmp_path / "coach" / "run.json"
     asked = read_json(run)
     run.write_text(json.dumps(asked | {"judge": asked["judge"] | {"model": "local/other@1"}}), encoding="utf-8")
-    again = command("--judge", "evaluator", "--samples", "1")
+    again = command("--judge", "evaluator", "--samples", "6")
     assert again.exit_code == 1 and "holds a run with another judge;" in sentence(again.stderr)
 
 

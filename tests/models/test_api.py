@@ -21,6 +21,7 @@ from utta.models.load import Model, load
 from utta.models.text import TextEngine
 from utta.programs.coach import ResponseCoach
 from utta.programs.evaluator import TeachingEvaluator
+from utta.programs.student import StudentSimulator
 from utta.records.read import read_reviews
 from utta.records.rubrics import find_rubric, rubric_names
 
@@ -53,6 +54,12 @@ INPUTS = {
 }
 
 
+def played(model: Model) -> Any:
+    student = StudentSimulator(tries=1).use(model)
+    student.play.config = {}
+    return student(conversation=[{"role": "user", "content": "How did you get 7?"}], problem="What is 3 × 4?")
+
+
 @pytest.mark.parametrize("which", ["tiny", "embedded"])
 def test_a_served_model_writes_what_its_engine_writes(monkeypatch, request, which):
     if which == "tiny":
@@ -66,8 +73,8 @@ def test_a_served_model_writes_what_its_engine_writes(monkeypatch, request, whic
         ours, theirs = short(local, 6), short(api, 6)
         written = ours.lm("Name one animal.")
         assert theirs.lm("Name one animal.") == written and written[0]
-        there, here = (ResponseCoach().use(m)(judgement="accuracy: Weak", **INPUTS) for m in (theirs, ours))
-        assert there.rationale == here.rationale and there.improved_response == here.improved_response
+        there, here = (played(m).student_turn for m in (theirs, ours))
+        assert there == here
 
 
 def test_a_wrong_key_and_an_unknown_model_are_errors(monkeypatch):
@@ -105,7 +112,7 @@ def test_what_a_program_says_is_as_it_was_where_nothing_points_to_a_person(monke
 
     def answer(body):
         asked.append(body["messages"])
-        return {"content": "[[ ## rationale ## ]]\nr\n\n[[ ## improved_response ## ]]\ni\n\n[[ ## completed ## ]]"}
+        return {"content": '{"rationale": "r", "improved_response": "i"}'}
 
     with serve(answer) as base:
         model = ask_api(monkeypatch, base, "test")
@@ -182,7 +189,7 @@ def test_no_text_takes_a_secret_out_of_the_house(monkeypatch, roster):
 
     def answer(body):
         asked.append(json.dumps(body["messages"], ensure_ascii=False))
-        return {"content": "[[ ## rationale ## ]]\nr\n\n[[ ## improved_response ## ]]\ni\n\n[[ ## completed ## ]]"}
+        return {"content": '{"rationale": "r", "improved_response": "i"}'}
 
     with serve(answer) as base:
         model = ask_api(monkeypatch, base, "test")
@@ -192,7 +199,7 @@ def test_no_text_takes_a_secret_out_of_the_house(monkeypatch, roster):
         model.lm.copy(temperature=0.5)("\n".join(PRIVATE.values()))
         parts = [{"type": "text", "text": "\n".join(PRIVATE.values())}]
         copy.deepcopy(model.lm)(messages=[{"role": "user", "content": parts}])
-    assert len(asked) == 5  # the coach asks twice
+    assert len(asked) == 4
     for each in asked:
         gone(each)
 

@@ -1,10 +1,11 @@
-from dataclasses import replace
+import json
 from typing import Any
 
 import dspy
 import pytest
 from dspy.lm15 import Message, Response, TextPart, Usage
 
+from signatures.evaluation import LONGEST
 from utta.models.load import Model
 from utta.programs.coach import ResponseCoach
 
@@ -39,38 +40,36 @@ def coach(writer: Writer) -> ResponseCoach:
     return ResponseCoach().use(Model("writer", None, lm, local=True))
 
 
-def test_it_explains_and_then_writes_a_better_response():
-    writer = Writer("\nThe answer is given away.\n", " What does × ask you to do? ")
-    advice = coach(writer)(judgement="accuracy: Excellent; engagement: Weak", **INPUTS)
-    assert advice.rationale == "The answer is given away."
-    assert advice.improved_response == "What does × ask you to do?"
-    (_, first), (_, second) = writer.asked
-    assert "engagement: Weak" in first and "No, it is 12." in first and "3 × 4 is 7" in first
-    assert "The answer is given away." in second and "3 × 4 is 7" in second
-    assert "Context" not in first + second, "what is not known is left out"
+def advice(rationale: str, improved_response: str) -> str:
+    return json.dumps({"rationale": rationale, "improved_response": improved_response})
 
 
-def test_the_model_is_asked_for_plain_text():
-    writer = Writer("Why.", "Better.")
-    coach(writer)(judgement="accuracy: Weak", **INPUTS)
-    for system, user in writer.asked:
-        assert "[[" not in system + user and "JSON" not in system + user
-        assert "nothing else" in system
+def test_it_explains_and_writes_a_better_response():
+    writer = Writer(advice("The answer is given away.", "What does × ask you to do?"))
+    given = coach(writer)(judgement="accuracy: Excellent; engagement: Weak", **INPUTS)
+    assert given.rationale == "The answer is given away."
+    assert given.improved_response == "What does × ask you to do?"
+    ((system, user),) = writer.asked
+    assert "engagement: Weak" in user and "No, it is 12." in user and "3 × 4 is 7" in user
+    assert "Context" not in user, "what is not known is left out"
+    assert "rationale" in system and "improved_response" in system
 
 
-def test_what_goes_on_with_the_prompt_or_says_the_rationale_again_is_written_anew():
-    writer = Writer("Grade level: 4\nSubject: mathematics", "It tells the answer.", "It tells the answer.", "Ask first.")
-    advice = coach(writer)(judgement="accuracy: Weak", **INPUTS)
-    assert (advice.rationale, advice.improved_response) == ("It tells the answer.", "Ask first.")
-    assert not writer.says
-
-
-@pytest.mark.parametrize("text", ["{}", "[[ ## rationale ## ]]", '"quoted"', "Line one.\n\nLine two."])
-def test_whatever_the_model_writes_is_the_text(text):
-    assert coach(Writer(text, "Better."))(judgement="accuracy: Weak", **INPUTS).rationale == text
+@pytest.mark.parametrize(
+    "faulty",
+    [
+        advice("It tells the answer.", "It tells the answer."),
+        advice("It tells the answer.", INPUTS["teacher_response"]),
+        advice("So, " * 30, "What is 3 + 3?"),
+        advice("It tells the answer.", "a" * LONGEST),
+    ],
+)
+def test_advice_with_a_plain_fault_is_written_anew(faulty):
+    writer = Writer(faulty, advice("It tells the answer.", "What does × ask you to do?"), "never asked")
+    given = coach(writer)(judgement="accuracy: Weak", **INPUTS)
+    assert given.improved_response == "What does × ask you to do?" and writer.says == ["never asked"]
 
 
 def test_the_embedded_model_writes_two_texts(embedded_model):
-    short = replace(embedded_model, lm=embedded_model.lm.copy(max_tokens=8, temperature=0.0))
-    advice = ResponseCoach().use(short)(judgement="accuracy: Excellent; engagement: Weak", **INPUTS)
-    assert advice.rationale.strip() and advice.improved_response.strip()
+    given = ResponseCoach(tries=1).use(embedded_model)(judgement="accuracy: Excellent; engagement: Weak", **INPUTS)
+    assert given.rationale.strip() and given.improved_response.strip()

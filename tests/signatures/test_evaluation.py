@@ -1,7 +1,7 @@
 import pytest
 from dspy.experimental import Choice
 
-from signatures.evaluation import JUDGE_INSTRUCTIONS, Coach, Improve, judge_signature
+from signatures.evaluation import JUDGE_INSTRUCTIONS, Coach, judge_signature
 from signatures.rubric import INPUT_FIELDS, Rubric
 from utta.records.rubrics import find_rubric, rubric_names
 
@@ -21,7 +21,7 @@ def test_the_judge_decides_each_criterion_of_a_rubric_on_the_same_inputs(name):
 
 
 def test_every_input_says_what_it_is():
-    for signature in (judge_signature(find_rubric("utta")), Coach, Improve):
+    for signature in (judge_signature(find_rubric("utta")), Coach):
         descriptions = [field.json_schema_extra["desc"] for field in signature.input_fields.values()]
         assert all(descriptions) and not any("${" in text for text in descriptions)
 
@@ -42,9 +42,7 @@ def test_labels_are_kept_letter_by_letter():
     assert list(options) == [level["label"] for level in levels]
 
 
-def test_the_coach_writes_one_text_at_a_time_and_decides_nothing():
-    assert (list(Coach.output_fields), list(Improve.output_fields)) == (["rationale"], ["improved_response"])
-    assert all(tuple(s.input_fields)[:5] == INPUT_FIELDS for s in (Coach, Improve))
-    assert all(
-        s.output_fields[name].annotation is str for s, name in ((Coach, "rationale"), (Improve, "improved_response"))
-    )
+def test_the_coach_writes_two_texts_and_decides_nothing():
+    assert list(Coach.output_fields) == ["rationale", "improved_response"]
+    assert (*INPUT_FIELDS, "judgement") == tuple(Coach.input_fields)
+    assert all(field.annotation is str for field in Coach.output_fields.values())
