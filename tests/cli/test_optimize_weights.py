@@ -5,7 +5,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import dspy
 import pytest
 from click.testing import CliRunner
 
@@ -32,8 +31,7 @@ from utta.programs.inputs import coach_inputs
 from utta.records.read import read_reviews
 
 program = open_program(sys.argv[1])
-lm = program.load_model().lm.copy(max_tokens=12)
-program.module.set_lm(lm)
+lm = program.load_model().lm
 told = program(**coach_inputs(read_reviews(sys.argv[2]).reviews[0]))
 print(json.dumps([lm.model, told.rationale, told.improved_response]))
 """
@@ -189,9 +187,6 @@ def test_faults_are_one_sentence(command, tmp_path):
 
 
 def test_the_embedded_model_is_tuned_and_writes_the_same_in_a_fresh_process(embedded, own_home, tmp_path, monkeypatch):  # noqa: F811
-    from utta.models import load
-    from utta.programs.inputs import coach_inputs
-
     own_home.mkdir(exist_ok=True)
     (own_home / "models").symlink_to(Path(embedded.folder).parent)
     reviews = read_reviews(SAMPLES).reviews
@@ -207,19 +202,16 @@ def test_the_embedded_model_is_tuned_and_writes_the_same_in_a_fresh_process(embe
         for n in range(4)
     ]
     (tmp_path / "rows.jsonl").write_text("".join(json.dumps(chat) + "\n" for chat in chats), encoding="utf-8")
-    make = dspy.LM
-    with monkeypatch.context() as patch:
-        patch.setattr(load.dspy, "LM", lambda *args, **told: make(*args, **told, max_tokens=12))
-        arguments = ["optimize", "coach", "--optimizer", "bootstrap-finetune", "--rows", tmp_path / "rows.jsonl"]
-        arguments += ["--train", tmp_path / "train.jsonl", "--val", tmp_path / "val.jsonl", "--out", tmp_path / "coach"]
-        arguments += ["--epochs", "1", "--rank", "8", "--json"]
-        done = CliRunner().invoke(cli, [str(each) for each in arguments])
+    monkeypatch.setattr(coach, "ADVICE_TOKENS", 40)
+    arguments = ["optimize", "coach", "--optimizer", "bootstrap-finetune", "--rows", tmp_path / "rows.jsonl"]
+    arguments += ["--train", tmp_path / "train.jsonl", "--val", tmp_path / "val.jsonl", "--out", tmp_path / "coach"]
+    arguments += ["--epochs", "1", "--rank", "8", "--json"]
+    done = CliRunner().invoke(cli, [str(each) for each in arguments])
     assert done.exit_code == 0, done.output
     manifest = json.loads(done.stdout)
     assert manifest["base_fingerprint"] == embedded.fingerprint and 0 <= manifest["after"]["mean"] <= 1
 
     program = open_program(str(tmp_path / "coach"))
-    program.module.set_lm(program.load_model().lm.copy(max_tokens=12))
     here = program(**coach_inputs(reviews[4]))
     there = subprocess.run(
         [sys.executable, "-c", ADVISE, str(tmp_path / "coach"), str(tmp_path / "val.jsonl")],

@@ -24,8 +24,8 @@ RECIPE = TextRecipe(epochs=2, rank=4, learning_rate=1e-2, batch=2)
 
 
 @pytest.fixture(autouse=True)
-def _in_float32(in_float32, monkeypatch):
-    monkeypatch.setattr("utta.distill.sft.best_dtype", lambda: torch.float32)
+def _in_float32(in_float32):
+    """All of them train in float32."""
 
 
 @pytest.fixture

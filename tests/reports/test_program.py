@@ -64,12 +64,12 @@ utta report runs/judge
   Rubric   id mrbench, hash 9f86d081884c, criteria Mistake_Location, Tutor_Tone
   Model    smollm2-135m-q4
   Adapter  5be1c0ffee12
-  Train    train.jsonl (fcde2b2edba5, 1,000 responses)
+  Train    train.jsonl (fcde2b2edba5, 1,000 records)
   Recipe   epochs 3, learning_rate 0.0005, qlora no
 
 Learnt from a teacher
   Programs  runs/fold-1, runs/fold-2
-  Replies   pool.jsonl (15f2017d2cf0, 953 responses)
+  Replies   pool.jsonl (15f2017d2cf0, 953 records)
   Left out  held_out 8, labelled 0, in_training 0
   Weight    0.5
   Blend     0
