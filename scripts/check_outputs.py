@@ -57,7 +57,9 @@ def check(name: str, dialogues: list[Dialogue], count: int, tries: int | None, o
     work = {(key,): (key, partial(say, program, key, found[key])) for key in list(found)[:count]}
     folder = out / Path(name).name
     folder.mkdir(parents=True, exist_ok=True)
-    lines, _ = worked_off(work, lambda line: (line["record_id"],), folder, "outputs", program.name, program.module.cancel)
+    lines, _ = worked_off(
+        work, lambda line: (line["record_id"],), folder, "outputs", program.name, program.module.cancel
+    )
     fields = [[value for key, value in line.items() if key != "record_id"] for line in lines]
     empty = sum(any(not words(value) for value in values) for values in fields)
     print(f"{program.name}_inputs: {len(work)}")

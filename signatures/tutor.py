@@ -8,7 +8,6 @@ from typing import Annotated
 import dspy
 from pydantic import Field
 
-
 LONGEST = 400  # characters of what is said to the student
 
 
@@ -21,7 +20,9 @@ class Answer(dspy.Signature):
     subject: str = dspy.InputField(desc="what is taught")
     context: str = dspy.InputField(desc="the exercise, and what was said before")
     student_question: str = dspy.InputField(desc="what the student says now")
-    teacher_response: str = dspy.OutputField(desc="what you say to the student, one to three sentences", max_length=LONGEST)
+    teacher_response: str = dspy.OutputField(
+        desc="what you say to the student, one to three sentences", max_length=LONGEST
+    )
     techniques_used: list[Annotated[str, Field(max_length=60)]] = dspy.OutputField(
         desc="the teaching techniques in it, each in a few words", max_length=3
     )
