@@ -121,12 +121,23 @@ def plain(batches: list[list[str]], tokens: int) -> float:
 def llama_cpp(texts: list[str], tokens: int) -> float | None:
     try:
         from llama_cpp import Llama
+        from llama_cpp import llama_cpp as binding
     except ImportError:
         return None
-    from utta.core.paths import home
+    from utta.models.catalogue import CATALOGUE, pull_gguf
 
-    file = next((home() / "gguf").glob("*.gguf"))
-    llama = Llama(str(file), n_ctx=4096, n_threads=2, n_threads_batch=2, logits_all=False, verbose=False)
+    defaults = binding.llama_model_default_params
+
+    def as_they_are() -> Any:
+        """Weights are not laid out anew for the processor: with Q4_1 that crashes (llama-cpp-python 0.3.36, AVX-512)."""
+        found = defaults()
+        found.use_extra_bufts = False
+        return found
+
+    binding.llama_model_default_params = as_they_are
+    llama = Llama(
+        str(pull_gguf(CATALOGUE[MODEL])), n_ctx=4096, n_threads=2, n_threads_batch=2, logits_all=False, verbose=False
+    )
     bias = {llama.token_eos(): -1e9}
 
     def write(text: str, most: int) -> None:
