@@ -61,7 +61,7 @@ class Careless(Careful):
         super().__init__(2)
         self.advise, self.most = dspy.Predict(Advice), most
 
-    def _another(self, number):
+    def _settings(self, number):
         return {"max_tokens": self.most[number]}
 
     def forward(self, question):

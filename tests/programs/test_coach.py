@@ -21,13 +21,17 @@ INPUTS = {
 class Writer:
     """A text engine that says what it is told to, in turn, and keeps what it was asked."""
 
+    supported_params = ("max_tokens", "temperature", "seed", "response_format")
+
     def __init__(self, *says: str):
         self.says = list(says)
         self.asked: list[tuple[str, str]] = []
+        self.drawn: list[tuple[float | None, int | None]] = []
 
     def complete(self, request: Any) -> Response:
         user = "".join(part.text for message in request.messages for part in message.parts)
         self.asked.append((str(request.system), user))
+        self.drawn.append((request.config.temperature, request.config.seed))
         message = Message.assistant([TextPart(self.says.pop(0))])
         return Response(id="1", model=request.model, message=message, finish_reason="stop", usage=Usage())
 
@@ -35,8 +39,8 @@ class Writer:
         """Nothing to close."""
 
 
-def coach(writer: Writer) -> ResponseCoach:
-    lm = dspy.LM("local/writer", engine=writer, cache=False)
+def coach(writer: Writer, **settings: float) -> ResponseCoach:
+    lm = dspy.LM("local/writer", engine=writer, cache=False, **settings)
     return ResponseCoach().use(Model("writer", None, lm, local=True))
 
 
@@ -70,6 +74,32 @@ def test_advice_with_a_plain_fault_is_written_anew(faulty):
     assert given.improved_response == "What does × ask you to do?" and writer.says == ["never asked"]
 
 
-def test_the_embedded_model_writes_two_texts(embedded_model):
-    given = ResponseCoach(tries=1).use(embedded_model)(judgement="accuracy: Excellent; engagement: Weak", **INPUTS)
-    assert given.rationale.strip() and given.improved_response.strip()
+@pytest.mark.parametrize(
+    ("settings", "drawn"),
+    [
+        ({}, [(0.8, 0), (0.8, 1)]),
+        ({"temperature": 0.0}, [(0.0, None), (0.8, 1)]),
+        ({"seed": 2}, [(0.8, 2000), (0.8, 2001)]),
+    ],
+)
+def test_a_model_without_a_temperature_of_its_own_draws_with_a_seed(settings, drawn):
+    writer = Writer(advice("It tells.", "It tells."), advice("It tells.", "What is 3 + 3?"))
+    coach(writer, **settings)(judgement="accuracy: Weak", **INPUTS)
+    assert writer.drawn == drawn
+
+
+def test_a_program_s_own_temperature_goes_before_the_model_s():
+    writer = Writer(advice("It tells.", "It tells."), advice("It tells.", "What is 3 + 3?"))
+    program = coach(writer, temperature=0.5)
+    program.advise.config["temperature"] = 0.3
+    program(judgement="accuracy: Weak", **INPUTS)
+    assert [temperature for temperature, _ in writer.drawn] == [0.3, 0.3]
+
+
+def test_the_embedded_model_writes_two_texts_and_the_same_again(embedded_model):
+    told = [
+        ResponseCoach(tries=1).use(embedded_model)(judgement="accuracy: Excellent; engagement: Weak", **INPUTS)
+        for _ in range(2)
+    ]
+    assert told[0].rationale.strip() and told[0].improved_response.strip()
+    assert told[0].items() == told[1].items()

@@ -15,14 +15,19 @@ from utta.models.gate import Gated
 from utta.models.load import Model
 from utta.models.text import TextEngine
 
-AGAIN = 0.8  # the temperature of a second try, where the model has none of its own
+AGAIN = 0.8  # the temperature of a draw, where neither the model nor the program has one
 DRAWS = 1000  # more than anybody's tries: the draws of one seed are not those of another
 
 
 class Careful(dspy.Module):
-    """A module with one predictor, which is asked up to `tries` times; `adapter` is the DSPy adapter that it writes with."""
+    """A module with one predictor, which is asked up to `tries` times; `adapter` is the DSPy adapter that it writes with.
+
+    `drawn` says that a local model without a temperature of its own draws its first try, too: a small one that always takes
+    the likeliest token says the same again and again in a long text.
+    """
 
     adapter: dspy.Adapter
+    drawn = False
 
     def __init__(self, tries: int):
         super().__init__()
@@ -56,7 +61,7 @@ class Careful(dspy.Module):
         for number in range(self.tries):
             try:
                 with dspy.context(adapter=self.adapter, trace=[]):
-                    said = self._predictor(**inputs, config=self._another(number))
+                    said = self._predictor(**inputs, config=self._settings(number))
                     trace = list(dspy.settings.trace)
             except (AdapterParseError, LMError, UttaError) as error:
                 if best is None or isinstance(error, Cancelled) or isinstance(error.__cause__, Cancelled):
@@ -71,16 +76,15 @@ class Careful(dspy.Module):
             dspy.settings.trace.extend(calls)  # of what is said, and of nothing else
         return best
 
-    def _another(self, number: int) -> dict[str, Any]:
+    def _settings(self, number: int) -> dict[str, Any]:
         """The settings of a try: the first one as the program writes, each of the others another draw. An API model may know
         no `seed`; there DSPy's `rollout_id` passes its cache by."""
-        if not number:
+        set_by, local = self._lm.kwargs | self._predictor.config, not isinstance(self._lm, Gated)
+        temperature = set_by.get("temperature")
+        if not number and not (self.drawn and local and temperature is None):
             return {}
-        set_by = self._lm.kwargs
-        drawn = {"rollout_id": number}
-        if not isinstance(self._lm, Gated):
-            drawn = {"seed": DRAWS * (set_by.get("seed") or 0) + number}
-        return drawn | {"temperature": set_by.get("temperature") or AGAIN}
+        draw = {"seed": DRAWS * (set_by.get("seed") or 0) + number} if local else {"rollout_id": number}
+        return draw | {"temperature": temperature or AGAIN}
 
     @property
     def _lm(self) -> Any:

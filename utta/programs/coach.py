@@ -26,6 +26,7 @@ class ResponseCoach(Careful):
 
     name = "coach"
     adapter = BoundedJSON()
+    drawn = True
 
     def __init__(self, tries: int = 3):
         super().__init__(tries)
