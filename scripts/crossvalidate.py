@@ -2,13 +2,15 @@
 
     python scripts/crossvalidate.py --data reviews.jsonl --out runs/folds --fold 0 -- --epochs 5
     python scripts/crossvalidate.py --out runs/folds --summary
+    python scripts/crossvalidate.py --out runs/folds --summary --of some-of-the-reviews.jsonl
 
 Fold 0 is the part fold-1 of `utta data split --folds 5`, and so on. A fold is held out; of the others a tenth, by problem
 too, is validation, which chooses the epoch and fits the level weights. What follows `--` goes to `utta distill` as it
 stands. The held-out fold is judged once, and `fold-K.json` keeps what was answered, with what TF-IDF says that has learnt
 from all other folds. The same command again goes on where it was; one folder holds one recipe. `--summary` joins the
 finished folds in `results.json`: macro-F1, kappa and lenient macro-F1 with 95% intervals that draw whole problems, of the
-program's own level weights and of weights fitted on the other folds' answers, and what both have over TF-IDF.
+program's own level weights and of weights fitted on the other folds' answers, and what both have over TF-IDF. With `--of`
+only the labels of that file count, and the figures go to `results-NAME.json`.
 
 Prints what the training should take before it starts; it cuts nothing short.
 """
@@ -19,7 +21,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +50,8 @@ FOLDS = 5
 MEASURES = {"macro_f1": "Macro-F1", "kappa": "Kappa", "lenient_macro_f1": "Lenient F1"}
 WAYS = {"own": "Own weights", "cross_fitted": "Cross-fitted", "tfidf": "TF-IDF"}
 
+PER_DECISION = ("gold", "level", "tfidf", "ids", "problems", "probabilities")
+
 Rows = dict[str, list[Any]]  # one criterion's decisions: gold, probabilities, level, tfidf, problems, fold
 
 
@@ -62,6 +66,7 @@ def main() -> None:
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--fold", type=int, choices=range(FOLDS), help="train on the others, and judge this one")
     what.add_argument("--summary", action="store_true", help="join the finished folds")
+    parser.add_argument("--of", type=Path, help="for --summary: a file with some of the reviews; only its labels count")
     asked = parser.parse_args(own)
     if asked.fold is not None and not asked.data:
         parser.error("--fold needs --data")
@@ -69,7 +74,7 @@ def main() -> None:
         if asked.fold is not None:
             do_fold(asked.data, asked.fold, asked.out, passed)
         else:
-            summarise(asked.out)
+            summarise(asked.out, asked.of)
     except UttaError as error:
         sys.exit(str(error))
     except subprocess.CalledProcessError as error:
@@ -132,7 +137,7 @@ def inner_split(split: Path, fold: int) -> tuple[list[Review], ...]:
 
 def answered(judge: Path, held_out: Path, run: Path, seen: Sequence[Path]) -> dict[str, Any]:
     """By criterion the labelled decisions of the held-out fold: the experts' levels, the judge's probabilities and levels,
-    TF-IDF's levels, and a hash that stands for the problem."""
+    TF-IDF's levels, the reviews' ids, and a hash that stands for the problem."""
     rubric = open_program(str(judge)).module.rubric
     reviews = read_reviews(held_out, data_rubric(held_out, None)).reviews
     others = [review for path in seen for review in read_reviews(path).reviews]
@@ -148,6 +153,7 @@ def answered(judge: Path, held_out: Path, run: Path, seen: Sequence[Path]) -> di
             "gold": [criterion.labels.index(r.levels[criterion.id]) for r in rows],
             "level": levels,
             "tfidf": None if tfidf is None else tfidf.argmax(1).tolist(),
+            "ids": [r.id for r in rows],
             "problems": [hashlib.sha256(r.cluster.encode()).hexdigest()[:12] for r in rows],
             "probabilities": [[round(float(p), 6) for p in row] for row in chances],
         }
@@ -160,21 +166,41 @@ def about(criterion: Criterion) -> dict[str, Any]:
     return {"labels": criterion.labels, "ordinal": criterion.scale == "ordinal", "good": good}
 
 
-def summarise(out: Path) -> None:
-    """Print the figures over all finished folds, and write them to `results.json`."""
+def summarise(out: Path, of: Path | None) -> None:
+    """Print the figures over all finished folds, or over those of their labels that the file `of` holds too, and write them
+    to `results.json` or `results-NAME.json`."""
     paths = [path for fold in range(FOLDS) if (path := out / f"fold-{fold}.json").is_file()]
     if not paths:
         raise UttaError(f"{out} holds no finished fold; make one with --fold 0.")
     folds = [read_json(path) for path in paths]
+    if of:
+        labels = {(r.id, criterion) for r in read_reviews(of).reviews for criterion in r.levels}
+        folds = [fold | {"criteria": only(fold["criteria"], labels)} for fold in folds]
+        if not any(fold["criteria"] for fold in folds):
+            raise UttaError(
+                f"No fold in {out} holds a label of {of}; give a file with some of the reviews of its --data."
+            )
     told = summary(folds)
     same = {key: folds[0][key] for key in ("model", "base_fingerprint", "rubric", "recipe", "versions")}
     head = {"kind": "cross-validation", "created": now(), "folds": [fold["fold"] for fold in folds], "of": FOLDS}
     minutes = {"training_minutes": [round(fold["training_seconds"] / 60, 1) for fold in folds]}
-    write_json(out / "results.json", head | {"data": folds[0]["data"]["sha256"]} | same | minutes | told)
+    written = out / (f"results-{of.stem}.json" if of else "results.json")
+    write_json(written, head | {"data": folds[0]["data"]["sha256"]} | same | minutes | told)
     console = open_console()
     for section in sections(told):
         draw_section(console, section)
-    console.print(f"\nWrote {out / 'results.json'}")
+    console.print(f"\nWrote {written}")
+
+
+def only(criteria: Mapping[str, Rows], labels: Set[tuple[str, str]]) -> dict[str, Rows]:
+    """A fold's decisions on the labels of (review, criterion) in `labels`; a criterion without one is left out."""
+    found = {}
+    for name, part in criteria.items():
+        kept = [i for i, review in enumerate(part["ids"]) if (review, name) in labels]
+        lists = {key: part[key] for key in PER_DECISION if part[key] is not None}
+        if kept:
+            found[name] = part | {key: [values[i] for i in kept] for key, values in lists.items()}
+    return found
 
 
 def summary(folds: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -214,7 +240,7 @@ def summary(folds: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 def joined(folds: Sequence[Mapping[str, Any]], criterion: str) -> Rows:
     """One criterion's decisions of all folds, one after the other, and the fold of each; the level of a way that a fold
     lacks is None throughout."""
-    rows: Rows = {key: [] for key in ("gold", "level", "tfidf", "problems", "probabilities", "fold")}
+    rows: Rows = {key: [] for key in (*PER_DECISION, "fold")}
     for fold in folds:
         if criterion not in fold["criteria"]:
             continue

@@ -7,6 +7,7 @@ import pytest
 
 from scripts import crossvalidate
 from utta.core.errors import UttaError
+from utta.core.files import write_lines
 from utta.records.read import read_reviews
 
 LABELS = ["No", "To some extent", "Yes"]
@@ -25,6 +26,7 @@ def fold(number: int, problems: int = 6, seed: int = 0, tfidf: bool = True) -> d
         "gold": gold.tolist(),
         "level": chances.argmax(1).tolist(),
         "tfidf": rng.integers(0, 3, len(gold)).tolist() if tfidf else None,
+        "ids": [f"{number}.{i}" for i in range(len(gold))],
         "problems": [f"{number}-{i // 8}" for i in range(len(gold))],
         "probabilities": chances.tolist(),
     }
@@ -64,7 +66,7 @@ def test_the_summary_is_written_and_printed_at_80_columns(tmp_path, capsys):
     for k in (0, 3):
         whole = fold(k) | head | {"data": {"sha256": "0"}, "training_seconds": 90}
         (tmp_path / f"fold-{k}.json").write_text(json.dumps(whole), encoding="utf-8")
-    crossvalidate.summarise(tmp_path)
+    crossvalidate.summarise(tmp_path, None)
     results = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))
     assert results["folds"] == [0, 3] and results["training_minutes"] == [1.5, 1.5]
     printed = capsys.readouterr().out
@@ -72,9 +74,28 @@ def test_the_summary_is_written_and_printed_at_80_columns(tmp_path, capsys):
     assert max(map(len, printed.replace(str(tmp_path), "").splitlines())) <= 80
 
 
+def test_a_part_of_the_labels_has_figures_of_its_own(tmp_path, sample_reviews):
+    some = read_reviews(sample_reviews).reviews[:24]
+    part = tmp_path / "some.jsonl"
+    write_lines(part, (review.model_dump(mode="json") for review in some))
+    head = dict.fromkeys(("model", "base_fingerprint", "rubric", "recipe", "versions"), "same")
+    for k in (0, 1):
+        whole = fold(k) | head | {"data": {"sha256": "0"}, "training_seconds": 90}
+        whole["criteria"]["accuracy"] = whole["criteria"].pop("Guidance")
+        # Of each fold the first twelve decisions are labels of the file, all others of reviews that it lacks.
+        whole["criteria"]["accuracy"]["ids"][:12] = [review.id for review in some[12 * k : 12 * k + 12]]
+        (tmp_path / f"fold-{k}.json").write_text(json.dumps(whole), encoding="utf-8")
+    crossvalidate.summarise(tmp_path, part)
+    results = json.loads((tmp_path / "results-some.json").read_text(encoding="utf-8"))
+    assert results["decisions"] == {"accuracy": 24} and results["problems"] == 4
+    write_lines(part, (review.model_dump(mode="json") for review in read_reviews(sample_reviews).reviews[24:30]))
+    with pytest.raises(UttaError, match="holds a label of"):
+        crossvalidate.summarise(tmp_path, part)
+
+
 def test_without_a_finished_fold_the_summary_says_so(tmp_path):
     with pytest.raises(UttaError, match="no finished fold; make one with --fold 0"):
-        crossvalidate.summarise(tmp_path)
+        crossvalidate.summarise(tmp_path, None)
 
 
 def test_the_inner_split_holds_all_other_folds_and_no_problem_twice(tmp_path, sample_reviews):
