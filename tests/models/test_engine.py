@@ -176,6 +176,11 @@ def test_a_text_ends_at_each_of_the_model_s_end_tokens(tiny_engine, monkeypatch)
     assert full.text.startswith(short.text)
 
 
+def test_each_prompt_has_draws_of_its_own(tiny_engine):
+    anything = TextSettings(max_tokens=8, temperature=1e6, seed=1)  # the prompt alone makes no difference then
+    assert tiny_engine.generate("Hello", anything).text != tiny_engine.generate("Hallo", anything).text
+
+
 def test_a_seed_makes_sampling_repeatable(tiny_engine):
     one, two, other = (
         tiny_engine.generate("Hello", TextSettings(max_tokens=8, temperature=1.5, seed=seed)).text for seed in (1, 1, 2)

@@ -19,14 +19,15 @@ PHI3_TEMPLATE = (
 )
 
 
-def byte_tokenizer(template: str = TEMPLATE, merges: list[tuple[str, str]] | None = None) -> Any:
-    """A tokenizer with a token for each byte, for each merge, and for the control tokens of a ChatML template."""
+def byte_tokenizer(template: str = TEMPLATE, merges: list[tuple[str, str]] | None = None, without: str = "") -> Any:
+    """A tokenizer with a token for each byte, for each merge, and for the control tokens of a ChatML template; `without` are
+    letters of the byte alphabet whose bytes have none."""
     from tokenizers import AddedToken
     from transformers import PreTrainedTokenizerFast
 
     control = [AddedToken(token, special=True, normalized=False) for token in CONTROL]
     return PreTrainedTokenizerFast(
-        tokenizer_object=_of_bytes(control, merges or []),
+        tokenizer_object=_of_bytes(control, merges or [], without),
         bos_token="<|im_start|>",
         eos_token="<|im_end|>",
         pad_token="<|im_end|>",
@@ -45,7 +46,7 @@ def phi3_tokenizer() -> Any:
 
     control = [AddedToken(t, special=True, normalized=False, rstrip=t[1] == "|") for t in PHI3_CONTROL]
     return PreTrainedTokenizerFast(
-        tokenizer_object=_of_bytes(control, []),
+        tokenizer_object=_of_bytes(control, [], ""),
         bos_token="<s>",
         eos_token="<|endoftext|>",
         pad_token="<|endoftext|>",
@@ -56,10 +57,10 @@ def phi3_tokenizer() -> Any:
     )
 
 
-def _of_bytes(control: list[Any], merges: list[tuple[str, str]]) -> Any:
+def _of_bytes(control: list[Any], merges: list[tuple[str, str]], without: str) -> Any:
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
-    tokens = [str(token.content) for token in control] + sorted(pre_tokenizers.ByteLevel.alphabet())
+    tokens = [str(token.content) for token in control] + sorted(set(pre_tokenizers.ByteLevel.alphabet()) - set(without))
     tokens += [left + right for left, right in merges]
     core = Tokenizer(models.BPE(vocab={token: i for i, token in enumerate(tokens)}, merges=merges))
     core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)

@@ -33,6 +33,7 @@ class Grammar:
     def __init__(self, tokenizer: Any, vocabulary: int, ends: set[int]):
         self.vocabulary = vocabulary
         self.tokens = from_tokenizer(tokenizer, vocabulary, sorted(ends))
+        # Some bytes stand in no text of UTF-8, and a tokenizer may have no tokens for those.
         self.of_byte = [self.tokens.tokenize_bytes(bytes([byte])) for byte in range(256)]
 
     def guide(self, schema: str, most: int) -> "Guide":
@@ -103,7 +104,7 @@ class Guide:
 
         def may(byte: int) -> bool:
             tokens = self._grammar.of_byte[byte]
-            return probe.validate_tokens(tokens) == len(tokens)
+            return bool(tokens) and probe.validate_tokens(tokens) == len(tokens)
 
         closing = [byte for byte in b"]}" if may(byte)]
         order = [*closing, *NEAR] if len(closing) == 1 else NEAR

@@ -8,6 +8,7 @@ and are always legal; one whose tokens ran out before its own end is closed, and
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from zlib import crc32
 
 import torch
 from torch import nn
@@ -49,8 +50,11 @@ class Draft:
     told: int = 0
 
     def __post_init__(self) -> None:
-        seed = self.settings.seed
-        self.dice = None if seed is None else torch.Generator().manual_seed(seed)
+        self.dice = None
+        if self.settings.seed is not None:
+            # Each prompt has draws of its own: with the same ones, texts on different prompts would begin alike.
+            own = crc32(repr((self.settings.seed, self.prompt)).encode())
+            self.dice = torch.Generator().manual_seed(own)
 
     def go_on(self, logits: torch.Tensor, begins: torch.Tensor, ends: set[int]) -> None:
         """Write the next token, or end; a schema that cannot be kept is this text's error and no other's."""
