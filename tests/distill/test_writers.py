@@ -126,6 +126,14 @@ def test_faults_are_one_sentence(command, program, tmp_path):
     assert not (tmp_path / "made").exists()
 
 
+@pytest.mark.parametrize("program", ["tutor"], indirect=True)
+def test_an_answer_that_a_tutor_may_not_write_is_put_aside(command, program, tmp_path):
+    told = EXAMPLES[0].model_dump(exclude={"id"})
+    told["output"]["teacher_response"] = "Count the groups. " * 30
+    write_records(tmp_path / "train.jsonl", [TeachingExample(**told), *EXAMPLES[1:8]])
+    assert "7 rows of 8 records" in " ".join(command("--dry-run").stdout.split())
+
+
 def test_the_prompt_is_the_one_at_run_time(program):
     """What is learned stands behind the very prompt that the program's adapter makes at run time."""
     module = open_program(program).module

@@ -75,7 +75,7 @@ def learns_text(name_or_folder: str) -> bool:
 
 def prepare(asked: AskedText) -> Prepared:
     """Read and check what was asked; `UttaError` for a leak between the parts or a missing model. Records that are longer than
-    the model reads are put aside, never cut."""
+    the model reads, or than the program may write, are put aside, never cut."""
     program = open_program(asked.program, model=asked.model)
     if program.adapter:
         raise UttaError(f"{asked.program} has an adapter already; distil {program.name!r} or one without an adapter.")
@@ -120,15 +120,17 @@ def _part(
 ) -> Part:
     from utta.distill.sft import text_rows
 
-    rows, long = text_rows(located, [program.module.messages(record) for record in records])
+    module = program.module
+    within = [record for record in records if not (isinstance(module, Tutor) and module.goes_beyond(record))]
+    rows, long = text_rows(located, [module.messages(record) for record in within])
     more, long_too = text_rows(located, chats, only_last=True)
-    rows, long = rows + more, long + long_too
+    rows, too_long = rows + more, len(records) - len(within) + len(long) + len(long_too)
     if not rows:
         raise UttaError(
-            f"There is nothing to learn in {path}: of {len(records):,} records, {len(long):,} are longer than {located.name} "
-            f"reads, and in the others nobody speaks whose words a {program.name} learns."
+            f"There is nothing to learn in {path}: of {len(records):,} records, {too_long:,} are longer than {located.name} "
+            f"reads or a {program.name} may write, and in the others nobody speaks whose words a {program.name} learns."
         )
-    told = {"records": len(records), "rows": len(rows), "too_long": len(long), **put_aside}
+    told = {"records": len(records), "rows": len(rows), "too_long": too_long, **put_aside}
     return Part(
         rows, told | {"tokens": sum(len(r.ids) for r in rows), "learned_tokens": sum(sum(r.learned) for r in rows)}
     )

@@ -56,6 +56,10 @@ class Tutor(Careful):
         told = self.adapter.format_finetune_data(signature, demos, tutor_inputs(example), tutor_outputs(example))
         return told["messages"]
 
+    def goes_beyond(self, example: TeachingExample) -> bool:
+        """Whether a model answer says more than a tutor may write in one of its fields."""
+        return self.adapter.at_a_bound(self.answer.signature, tutor_outputs(example))
+
 
 def tutor_inputs(example: TeachingExample) -> dict[str, str]:
     """What the tutor is given of a teaching example: never the expert's answer, nor who gave it."""
