@@ -44,7 +44,8 @@ def test_loss_and_gradients_are_those_of_whole_passes(trained, count, room):
         assert loss == pytest.approx(expected, rel=1e-6)
         assert found.keys() == gradients.keys() and len(found) == 2 * 7
         for name, gradient in found.items():
-            assert torch.allclose(gradient, gradients[name], rtol=1e-4, atol=1e-7), name
+            # Without gradient attention is another kernel's, which rounds otherwise.
+            assert torch.allclose(gradient, gradients[name], rtol=1e-4, atol=1e-5), name
 
 
 def test_frozen_layers_run_once_while_there_is_room(trained):

@@ -1,10 +1,10 @@
-"""Attention over a tree of tokens: plain matrix products that skip what a mask would hide.
+"""Attention over a tree of tokens, which skips what a mask would hide.
 
 The tokens of many prompts stand in one flat sequence, each shared part once. A `Span` is a run of tokens that attend
 together: to earlier runs, which they see whole, and to themselves through a small mask. Transformers calls
 `tree_attention` through its attention registry and hands it the spans; a call without spans goes to SDPA, unless texts are
-written on a CPU, token by token. On a 2-core CPU, forward and backward take half the time of SDPA with one dense mask, which
-computes mostly what is hidden.
+written on a CPU, token by token. On a 2-core CPU, forward and backward by plain matrix products take half the time of SDPA
+with one dense mask, which computes mostly what is hidden; forward alone, SDPA over each span is faster still.
 """
 
 from collections.abc import Sequence
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
@@ -49,22 +50,39 @@ def tree_attention(
         return sdpa_attention_forward(
             module, query, key, value, attention_mask, scaling=scaling, dropout=dropout, **kwargs
         )
-    heads, width = key.shape[1], query.shape[3]
-    # The query heads of one key head form one longer matrix: [key heads, queries per key head, tokens, width].
-    grouped = (query * (scaling or width**-0.5)).view(heads, -1, query.shape[2], width)
-    outputs = []
-    for span in spans:
-        size = span.end - span.start
-        runs = [*span.sees, (span.start, span.end)]
-        keys, values = (torch.cat([x[0, :, a:b] for a, b in runs], dim=1) for x in (key, value))
-        scores = torch.bmm(grouped[:, :, span.start : span.end].reshape(heads, -1, width), keys.transpose(1, 2))
-        own = scores.view(heads, -1, size, keys.shape[1])[..., keys.shape[1] - size :]
-        # Behind autograd's back: a weight of 0 has a gradient of 0, so there is nothing to record.
-        own.detach().masked_fill_(span.hidden, torch.finfo(own.dtype).min)
-        weights = torch.softmax(scores, dim=-1).to(values.dtype)
-        outputs.append(torch.bmm(weights, values).view(heads, -1, size, width))
-    joined = torch.cat(outputs, dim=2).view(1, -1, query.shape[2], width)
-    return joined.transpose(1, 2).contiguous(), None
+    read = _read_fast if query.device.type == "cpu" and not torch.is_grad_enabled() else _read
+    outputs = [read(span, query, *_seen(span, key, value), scaling or query.shape[3] ** -0.5) for span in spans]
+    return torch.cat(outputs, dim=2).transpose(1, 2).contiguous(), None
+
+
+def _seen(span: Span, key: torch.Tensor, value: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """Keys and values [1, key heads, tokens, width] of what a span sees, its own tokens last."""
+    runs = [*span.sees, (span.start, span.end)]
+    return tuple(torch.cat([x[:, :, a:b] for a, b in runs], dim=2) for x in (key, value))
+
+
+def _read(span: Span, query: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, scaling: float) -> torch.Tensor:
+    """What a span's tokens read, [1, heads, tokens, width]; forward and backward together it is the fastest."""
+    heads, tokens, width = keys.shape[1], span.end - span.start, query.shape[3]
+    # The query heads of one key head form one longer matrix: [key heads, queries per key head x tokens, width].
+    grouped = (query[:, :, span.start : span.end] * scaling).reshape(heads, -1, width)
+    scores = torch.bmm(grouped, keys[0].transpose(1, 2))
+    own = scores.view(heads, -1, tokens, keys.shape[2])[..., keys.shape[2] - tokens :]
+    # Behind autograd's back: a weight of 0 has a gradient of 0, so there is nothing to record.
+    own.detach().masked_fill_(span.hidden, torch.finfo(own.dtype).min)
+    weights = torch.softmax(scores, dim=-1).to(values.dtype)
+    return torch.bmm(weights, values[0]).view(1, -1, tokens, width)
+
+
+def _read_fast(
+    span: Span, query: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, scaling: float
+) -> torch.Tensor:
+    """The same by SDPA, whose forward pass alone takes a third of the time on a CPU."""
+    tokens, seen = span.end - span.start, keys.shape[2]
+    mask = query.new_zeros(tokens, seen)
+    mask[:, seen - tokens :].masked_fill_(span.hidden, -torch.inf)
+    own = query[:, :, span.start : span.end]
+    return scaled_dot_product_attention(own, keys, values, attn_mask=mask[None, None], scale=scaling, enable_gqa=True)
 
 
 def _next_token(

@@ -33,17 +33,21 @@ class Grammar:
     def __init__(self, tokenizer: Any, vocabulary: int, ends: set[int]):
         self.vocabulary = vocabulary
         self.tokens = from_tokenizer(tokenizer, vocabulary, sorted(ends))
+        self._matchers: dict[str, LLMatcher] = {}  # by schema
         # Some bytes stand in no text of UTF-8, and a tokenizer may have no tokens for those.
         self.of_byte = [self.tokens.tokenize_bytes(bytes([byte])) for byte in range(256)]
 
     def guide(self, schema: str, most: int) -> "Guide":
         """A guide for one text of at most `most` tokens. `UttaError` where the schema cannot be followed, or not in so
         few tokens."""
-        try:
-            rules = LLMatcher.grammar_from_json_schema(schema, overrides=OPTIONS)
-        except ValueError as error:
-            raise UttaError(f"The JSON schema is not a JSON object ({error}): {schema[:60]!r}.") from None
-        return Guide(self, LLMatcher(self.tokens, rules, log_level=0), most)
+        if schema not in self._matchers:
+            try:
+                rules = LLMatcher.grammar_from_json_schema(schema, overrides=OPTIONS)
+            except ValueError as error:
+                raise UttaError(f"The JSON schema is not a JSON object ({error}): {schema[:60]!r}.") from None
+            self._matchers[schema] = LLMatcher(self.tokens, rules, log_level=0)
+        # Copies share what has been worked out about the schema, which takes megabytes.
+        return Guide(self, self._matchers[schema].deep_copy(), most)
 
 
 class Guide:
