@@ -51,14 +51,14 @@ def tree_attention(
             module, query, key, value, attention_mask, scaling=scaling, dropout=dropout, **kwargs
         )
     read = _read_fast if query.device.type == "cpu" and not torch.is_grad_enabled() else _read
-    outputs = [read(span, query, *_seen(span, key, value), scaling or query.shape[3] ** -0.5) for span in spans]
+    scaling = scaling or query.shape[3] ** -0.5
+    outputs = [read(span, query, _seen(span, key), _seen(span, value), scaling) for span in spans]
     return torch.cat(outputs, dim=2).transpose(1, 2).contiguous(), None
 
 
-def _seen(span: Span, key: torch.Tensor, value: torch.Tensor) -> tuple[torch.Tensor, ...]:
-    """Keys and values [1, key heads, tokens, width] of what a span sees, its own tokens last."""
-    runs = [*span.sees, (span.start, span.end)]
-    return tuple(torch.cat([x[:, :, a:b] for a, b in runs], dim=2) for x in (key, value))
+def _seen(span: Span, tokens: torch.Tensor) -> torch.Tensor:
+    """The keys or values [1, key heads, tokens, width] of what a span sees, its own tokens last."""
+    return torch.cat([tokens[:, :, a:b] for a, b in (*span.sees, (span.start, span.end))], dim=2)
 
 
 def _read(span: Span, query: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, scaling: float) -> torch.Tensor:
