@@ -11,6 +11,8 @@ from utta.core.files import read_json
 from utta.evaluate.student.run import Asked, evaluate_student
 from utta.records.read import write_records
 
+ROUNDING = 1e-4  # which texts are read in one pass is chance, and in bf16 it shows
+
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
@@ -66,7 +68,8 @@ def test_a_run_that_was_stopped_goes_on_where_it_was(place, made):
     again = evaluate_student(asked(place, "again"))
     assert again["counts"] == made["counts"] and again["figures"].keys() == made["figures"].keys()
     # What is written anew may differ where a model at random finds two tokens alike: other texts stand beside it in a batch.
-    assert again["figures"]["nll"]["program"]["value"] == pytest.approx(made["figures"]["nll"]["program"]["value"])
+    nll, before = (run["figures"]["nll"]["program"]["value"] for run in (again, made))
+    assert nll == pytest.approx(before, rel=ROUNDING)
     before, after = ((place / run / "predictions.jsonl").read_bytes().splitlines() for run in ("made", "again"))
     kept = len(b"\n".join(before)[: sum(len(line) + 1 for line in before) // 2].splitlines()) - 1
     assert kept > 10 and after[:kept] == before[:kept] and len(after) == len(before)
@@ -74,7 +77,8 @@ def test_a_run_that_was_stopped_goes_on_where_it_was(place, made):
 
 def test_a_run_held_against_itself_differs_in_nothing(place, made):
     comparison = evaluate_student(asked(place, "beside", against=place / "made"))["comparison"]
-    assert comparison["nll_reduction"] == {"value": 0.0, "low": 0.0, "high": 0.0} and comparison["n"] == 50
+    assert list(comparison["nll_reduction"].values()) == pytest.approx([0, 0, 0], abs=ROUNDING)
+    assert comparison["n"] == 50
     assert comparison["figures"]["wrong_first"]["difference"]["value"] == 0.0
 
 
