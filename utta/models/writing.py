@@ -1,7 +1,7 @@
 """Writing many texts at once: one token for each of them in a pass, until the last one has ended.
 
-What prompts begin with alike is read once (`utta.models.flat`). A text that has ended leaves the batch, so that the others
-do not carry it on, and another one takes its place. Each text has its own settings; those with a schema are led by a `Guide`
+What prompts begin with alike is read once (`utta.models.flat`). When a quarter of the texts have ended they leave the batch,
+and others take their place. Each text has its own settings; those with a schema are led by a `Guide`
 and are always legal; one whose tokens ran out before its own end is closed, and ends with "length" as any other.
 """
 
@@ -19,6 +19,7 @@ from utta.core.errors import UttaError
 from utta.models.flat import lay_out_rows, read
 from utta.models.grammar import Guide
 
+CARRIED = 0.75  # the share of a batch's texts above which those that have ended stay in it: to drop them copies all others
 ROOM = 64  # tokens that a text may grow by before its keys and values are copied
 
 
@@ -109,21 +110,24 @@ def write(
     `begins` [vocabulary] says which tokens may begin a text without a schema. After each token `more`
     is told how many drafts are going on and gives further ones, which are written along with them; what it raises ends it all.
     """
-    going, batch = list(drafts), _Batch(model, drafts)
-    while going:
-        for draft, logits in zip(going, batch.logits.float().cpu(), strict=True):
-            draft.go_on(logits, begins, ends)
+    rows, batch = list(drafts), _Batch(model, drafts)
+    while rows:
+        going = [draft for draft in rows if not draft.finish]
+        for draft, logits in zip(rows, batch.logits.float().cpu(), strict=True):
+            if not draft.finish:
+                draft.go_on(logits, begins, ends)
         yield from (draft for draft in going if draft.finish)
-        left = [i for i, draft in enumerate(going) if not draft.finish]
-        if left and len(left) < len(going):
-            batch.keep(left)
-        going = [going[i] for i in left]
-        if going:
-            batch.read([draft.written[-1] for draft in going])
-        if fresh := more(len(going)):
+        left = [i for i, draft in enumerate(rows) if not draft.finish]
+        if len(left) <= CARRIED * len(rows):
+            rows = [rows[i] for i in left]
+            if left:
+                batch.keep(left)
+        if left:
+            batch.read([0 if draft.finish else draft.written[-1] for draft in rows])
+        if fresh := more(len(left)):
             joining = _Batch(model, fresh)
-            batch = batch.joined(joining) if going else joining
-            going += fresh
+            batch = batch.joined(joining) if left else joining
+            rows += fresh
 
 
 class _Batch:
