@@ -184,6 +184,21 @@ def test_faults_are_one_sentence(command, tmp_path):
         cli, ["optimize", "evaluator", "--optimizer", "better-together", "--train", "a", "--val", "b", "--out", "c"]
     )
     assert done.exit_code == 1 and "a judge's weights are trained by 'utta distill'" in done.stderr
+    for program, named in (("coach", []), ("coach", ["mipro"]), ("student", ["mipro"])):
+        words = ["optimize", program, "--val", "b", "--out", "c", *(["--optimizer", *named] if named else [])]
+        done = CliRunner().invoke(cli, words)
+        allowed = "prompts" if program == "student" else "bootstrap-finetune or better-together"
+        said = f"For the {program}, --optimizer is {allowed}{', not ' + repr(named[0]) if named else ''}; name one of these."
+        assert done.exit_code == 2 and said in " ".join(done.stderr.split())
+
+
+def test_without_a_judge_the_experts_texts_must_be_there_before_anything_is_written(command, tmp_path):
+    put_down(tmp_path, grid(["cats", "dogs"], 1), "bare.jsonl")
+    done = command("--val", tmp_path / "bare.jsonl")
+    assert done.exit_code == 1 and "has an expert's improved_response to hold the coach against" in sentence(
+        done.stderr
+    )
+    assert not (tmp_path / "coach").exists()
 
 
 def test_the_embedded_model_is_tuned_and_writes_the_same_in_a_fresh_process(embedded, own_home, tmp_path, monkeypatch):  # noqa: F811

@@ -10,7 +10,7 @@ from tests.evaluate.scripted import RUBRIC, grid, hashed, make_review, put_down
 from utta.cli.evaluate import evaluate as command
 from utta.core.errors import UttaError
 from utta.core.files import read_json, sha256
-from utta.evaluate.open import read, unchanged
+from utta.evaluate.open import open_on, read, unchanged
 from utta.evaluate.run import Asked, evaluate
 from utta.optimize.run import Asked as Optimise
 from utta.optimize.run import optimize
@@ -93,3 +93,12 @@ def test_the_file_a_program_was_made_from_is_found_from_another_folder(tmp_path,
     assert unchanged(program, "train") == file and unchanged(program, "validation") is None
     file.write_text("{}\n{}\n")
     assert unchanged(program, "train") is None
+
+
+def test_a_plain_evaluator_may_judge_all_criteria_of_data_without_labels(tmp_path):
+    bare = [make_review(n, f"problem {n}", None, None) for n in range(2)]
+    data, rubric = put_down(tmp_path, bare)
+    with pytest.raises(UttaError, match="has a label of the rubric"):
+        open_on("evaluator", data, rubric=str(rubric), purpose="evaluate")
+    program, _ = open_on("evaluator", data, rubric=str(rubric), purpose="evaluate", all_criteria=True)
+    assert program.rubric.criteria == RUBRIC.criteria

@@ -125,7 +125,8 @@ def distill(program: str, dry_run: bool, as_json: bool, out: Path, **asked: Any)
       utta distill evaluator --train split/train.jsonl --val split/validation.jsonl --out runs/judge --dry-run
 
     \b
-      utta distill student --train dialogues.jsonl --val others.jsonl --out runs/student --dry-run
+      utta data split data/samples/dialogues.jsonl --out talk
+      utta distill student --train talk/train.jsonl --val talk/validation.jsonl --out runs/student --dry-run
 
     For a judge, a teacher's levels on replies that nobody has judged are learnt as well, as far as it is right more often
     than wrong on validation. A teacher may be a judge behind an API, or several judges that were distilled from parts of the

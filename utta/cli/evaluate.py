@@ -25,7 +25,8 @@ from utta.cli import options
     "--gate", "gates", multiple=True, metavar="CONDITION", help="Exit with 100 unless it holds: 'macro_f1 >= 0.5'."
 )
 @click.option("--limit", type=options.Count, metavar="N",
-              help="For a student or tutor: only the first N dialogues or conversations.")  # fmt: skip
+              help="For a student or tutor: only the first N dialogues or conversations; of the students who press for the "
+                   "answer all are asked.")  # fmt: skip
 @click.option(
     "--judge", metavar="PROGRAM", help="For a tutor: the program that judges the replies, blind to who wrote them."
 )
@@ -37,7 +38,9 @@ from utta.cli import options
     "--learning-curve", is_flag=True, help="Also say how agreement grows with the number of training reviews."
 )
 @options.seed
-@click.option("--dry-run", is_flag=True, help="Say what would be asked, and what an API would charge; ask nothing.")
+@click.option(
+    "--dry-run", is_flag=True, help="For a judge: say what would be asked, and what an API would charge; ask nothing."
+)
 @click.option("--no-cache", is_flag=True, help="Ask the model again even where an answer is kept.")
 @options.as_json
 def evaluate(
@@ -69,8 +72,8 @@ def evaluate(
     Example:
       utta evaluate evaluator --data data/samples/reviews.jsonl --out runs/base
       utta evaluate evaluator --data data/samples/reviews.jsonl --out runs/base --edge-cases 4
-      utta evaluate student --data data/samples/dialogues.jsonl --out runs/student --limit 4
-      utta evaluate tutor --data data/samples/reviews.jsonl --judge evaluator --out runs/tutor --limit 8
+      utta evaluate student --data data/samples/dialogues.jsonl --out runs/student-test --limit 4
+      utta evaluate tutor --data data/samples/reviews.jsonl --judge evaluator --out runs/tutor-test --limit 8
     """
     import json
 

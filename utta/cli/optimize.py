@@ -8,6 +8,7 @@ import click
 from utta.cli import options
 
 OF_WEIGHTS = ("bootstrap-finetune", "better-together")
+OF_WRITERS = {"student": ("prompts",), "tutor": OF_WEIGHTS, "coach": OF_WEIGHTS}
 
 
 @click.command()
@@ -64,7 +65,7 @@ def optimize(program: str, optimizer: str | None, out: Path, as_json: bool, **as
     Example:
       utta data split data/samples/reviews.jsonl --out split
       utta optimize evaluator --train split/train.jsonl --val split/validation.jsonl --out runs/prompted
-      utta optimize student --val data/samples/dialogues.jsonl --out runs/student
+      utta optimize student --val data/samples/dialogues.jsonl --out runs/worded
 
     A program that writes is tuned on those of its answers that score at least the threshold:
 
@@ -76,8 +77,13 @@ def optimize(program: str, optimizer: str | None, out: Path, as_json: bool, **as
     from utta.reports.layout import open_console
     from utta.reports.program import render_program
 
-    of_prompts = _student if program_name(program) == "student" else _judge
-    run = _weights if optimizer in OF_WEIGHTS else of_prompts
+    kind = program_name(program)
+    optimizer = optimizer or {"student": "prompts"}.get(kind)
+    allowed = OF_WRITERS.get(kind)
+    if allowed and optimizer not in allowed:
+        seen = f", not {optimizer!r}" if optimizer else ""
+        raise click.UsageError(f"For the {kind}, --optimizer is {' or '.join(allowed)}{seen}; name one of these.")
+    run = _weights if optimizer in OF_WEIGHTS else _student if kind == "student" else _judge
     manifest = run(program=program, optimizer=optimizer, out=out, **asked)
     if as_json:
         import json
@@ -87,13 +93,13 @@ def optimize(program: str, optimizer: str | None, out: Path, as_json: bool, **as
         render_program(manifest, open_console(), out)
 
 
-def _student(
-    *, program: str, val: Path, out: Path, model: str | None, optimizer: str | None, **asked: Any
-) -> dict[str, Any]:
+def _student(*, program: str, val: Path, out: Path, model: str | None, **asked: Any) -> dict[str, Any]:
     from utta.optimize.student import Asked, optimize_student
 
-    if optimizer not in (None, "prompts") or asked["train"] or asked["rubric"] or asked["criteria"]:
-        raise click.UsageError("--train, --rubric, --criteria and other optimizers than prompts are for a judge.")
+    if given := [name for name in ("train", "rubric", "criteria") if asked[name]]:
+        raise click.UsageError(
+            f"--{given[0]} is not for a student, whose wording is chosen on --val alone; leave it out."
+        )
     return optimize_student(Asked(program, val, out, model))
 
 

@@ -51,16 +51,18 @@ def open_on(
     criteria: Sequence[str] = (),
     *,
     purpose: Purpose,
+    all_criteria: bool = False,
 ) -> tuple[Program, Usable]:
     """The program asked for, and what of `data` may be used for the purpose.
 
-    A plain evaluator judges the criteria that the data labels, or those named in `criteria`; a saved program judges its
-    own. Lines that cannot be used are put aside, which standard error says.
+    A plain evaluator judges the criteria that the data labels, or those named in `criteria`; where the data labels none, with
+    `all_criteria` those of its rubric. A saved program judges its own. Lines that cannot be used are put aside, which
+    standard error says.
     """
     if program == TeachingEvaluator.name:
         whole = data_rubric(data, rubric)
         found = read(data, whole, purpose)
-        names = labelled_criteria(whole, found.reviews, criteria)
+        names = labelled_criteria(whole, found.reviews, criteria) or [c.id for c in whole.criteria if all_criteria]
         if not names:
             raise UttaError(
                 f"No review in {data} has a label of the rubric {whole.id}; name the right one with --rubric, or say "
@@ -119,11 +121,11 @@ def read_records(path: Path, kind: type[R], purpose: Purpose) -> tuple[list[R], 
     by reason. Says and raises what `read` does."""
     items = list(scan_records(path, kind))
     faults = [item for item in items if isinstance(item, Fault)]
-    if place := put_aside(faults, path.with_name(f"{path.stem}.rejects.jsonl")):
-        print(f"{put_aside_note(len(faults), place)}, with the reason.", file=sys.stderr)
     found = [item for item in items if not isinstance(item, Fault)]
     if not found:
         raise no_records(path, faults, kind)
+    if place := put_aside(faults, path.with_name(f"{path.stem}.rejects.jsonl")):
+        print(f"{put_aside_note(len(faults), place)}, with the reason.", file=sys.stderr)
     usable, withheld = allowed(found, path, purpose)
     return usable, {"rejects": len(faults), "withheld": withheld}
 

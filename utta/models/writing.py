@@ -19,7 +19,9 @@ from utta.core.errors import UttaError
 from utta.models.flat import lay_out_rows, read
 from utta.models.grammar import Guide
 
-CARRIED = 0.75  # the share of a batch's texts above which those that have ended stay in it: to drop them copies all others
+CARRIED = (
+    0.75  # the share of a batch's texts above which those that have ended stay in it: to drop them copies all others
+)
 ROOM = 64  # tokens that a text may grow by before its keys and values are copied
 
 

@@ -120,6 +120,11 @@ def tune(asked: Asked) -> dict[str, Any]:
     teacher = _teacher(asked, name)
     judge = open_judge(asked.judge, data_rubric(asked.train, asked.rubric)) if asked.judge else None
     train, validation = _examples(asked, WORK[name])
+    if judge is None and not any(example.get(WORK[name].written) for example in validation):
+        raise UttaError(
+            f"No review in {asked.validation} has an expert's {WORK[name].written} to hold the {name} against; name a program "
+            "that judges with --judge."
+        )
     lm = trainable(program.load_model())
     written = WORK[name].written
     objective = judged(judge, written, asked.threshold) if judge else like_the_experts(written, asked.threshold)

@@ -78,8 +78,8 @@ def read_reviews(path: Path | str, rubric: "Rubric | None" = None, rejects: Path
     """Read every review of a file.
 
     With a `rubric`, a criterion or label outside it is a fault. Bad lines are written to `rejects`, by default
-    `NAME.rejects.jsonl` beside the file; it is written only when there are any. Raises `UttaError` when the file is
-    missing, empty or without a single good review.
+    `NAME.rejects.jsonl` beside the file; it is written only when there are any, and good ones too. Raises `UttaError` when
+    the file is missing, empty or without a single good review.
     """
     path = Path(path)
     reviews: list[Review] = []
@@ -89,9 +89,9 @@ def read_reviews(path: Path | str, rubric: "Rubric | None" = None, rejects: Path
             faults.append(item)
         else:
             reviews.append(item)
-    place = put_aside(faults, rejects or path.with_name(f"{path.stem}.rejects.jsonl"))
-    if not reviews:
+    if not reviews:  # of a file of another kind nothing is put aside: it would be a copy of it
         raise no_records(path, faults)
+    place = put_aside(faults, rejects or path.with_name(f"{path.stem}.rejects.jsonl"))
     return ReadResult(reviews, len(faults), place, [str(fault) for fault in faults])
 
 
@@ -170,8 +170,7 @@ def no_records(path: Path, faults: list[Fault], record: type[Record] = Review) -
         return UttaError(f"{path} holds no {what}s: it is empty; give a file with one {what} (JSON) a line.")
     if (told := _kind_of_raw(faults[0].raw)) not in (None, what):
         return UttaError(
-            f"{path} holds {told}s, not {what}s; give a file of {what}s, or name the kind with --as "
-            "where the command takes it."
+            f"{path} holds {told}s, not {what}s; give a file of {what}s (--as says what 'utta data import' makes of a source)."
         )
     count = "its only one is" if len(faults) == 1 else f"all {len(faults)} are"
     return UttaError(f"{path} holds no usable {what}: {count} faulty, the first: {faults[0]}.")

@@ -327,10 +327,14 @@ def open_evaluation(folder: Path) -> Results:
     """The checked results of an evaluation run; `UttaError` when `folder` holds none."""
     kind, content = open_run(folder)
     if kind != "evaluation":
-        held = (
-            "a program and no evaluation" if kind == "program" else f"a {kind.replace('_', ' ')} and not one of a judge"
+        if kind != "program":
+            raise UttaError(
+                f"{folder} holds a {kind.replace('_', ' ')}: what draws and compares the run of a judge is not there for it; "
+                "'utta report' alone, --json and --svg show it."
+            )
+        raise UttaError(
+            f"{folder} holds a program and no evaluation; give a folder that `utta evaluate … --out` wrote."
         )
-        raise UttaError(f"{folder} holds {held}; give a folder that `utta evaluate … --out` wrote.")
     return check_results(content, str(folder))
 
 

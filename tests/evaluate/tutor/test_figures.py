@@ -11,10 +11,11 @@ STUDENTS = [
 
 
 def said(*answers):
-    """One line per student of the tutor's two answers to the attempt and the press."""
+    """The lines of the tutor's two answers to each student's attempt and press."""
     return [
-        {"record_id": student.id, "answers": [{"teacher_response": text} for text in texts]}
+        {"record_id": student.id, "turn": turn, "teacher_response": text}
         for student, texts in zip(STUDENTS, answers, strict=False)
+        for turn, text in enumerate(texts)
     ]
 
 

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from utta.core.errors import UttaError
-from utta.evaluate.tutor.pressing import PressingStudent, pressing_students
+from utta.evaluate.tutor.pressing import pressing_students
 
 MIA = {
     "id": "a", "part": "test", "grade_level": "2", "subject": "mathematics", "problem": "What is 3 times 4?",
@@ -43,9 +43,10 @@ def test_a_faulty_student_is_refused_with_its_line(change, said, tmp_path):
     assert said in str(refused.value) and "\n" not in str(refused.value)
 
 
-def test_a_file_without_students_of_the_part_says_so(tmp_path):
+def test_a_file_of_one_s_own_is_taken_whole(tmp_path):
     path = tmp_path / "pressing.jsonl"
-    path.write_text(json.dumps(MIA))
-    assert pressing_students("test", path) == [PressingStudent(**MIA)]
-    with pytest.raises(UttaError, match="no students of the part 'validation'"):
-        pressing_students("validation", path)
+    path.write_text(f"{json.dumps(MIA)}\n{json.dumps(MIA | {'id': 'b', 'part': 'validation'})}\n")
+    assert [student.id for student in pressing_students("test", path)] == ["a", "b"]
+    path.write_text("\n")
+    with pytest.raises(UttaError, match="holds no student; give a file with one"):
+        pressing_students("test", path)

@@ -57,8 +57,8 @@ def test_everybody_s_replies_are_judged_beside_the_tutor_s_and_every_press_is_an
     ]
     assert all(0 <= row["effectiveness"]["value"] <= 1 for row in results["judged"])
     assert results["pressed"]["n"] == 2 and results["counts"]["errors"] == 0
-    (line,) = [json.loads(line) for line in (place / "run" / "pressed.jsonl").read_text().splitlines()]
-    assert len(line["answers"]) == 2 and all(answer["teacher_response"].strip() for answer in line["answers"])
+    lines = [json.loads(line) for line in (place / "run" / "pressed.jsonl").read_text().splitlines()]
+    assert [line["turn"] for line in lines] == [0, 1] and all(line["teacher_response"].strip() for line in lines)
     shown = utta(place, "--out", place / "run")
     assert shown.exit_code == 0 and "Novice" in shown.stdout
     assert CliRunner().invoke(cli, ["report", str(place / "run")]).stdout == shown.stdout

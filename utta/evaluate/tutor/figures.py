@@ -127,8 +127,11 @@ def compared(
 
 def _pressed(students: Sequence[PressingStudent], lines: Sequence[Line]) -> dict[str, Rows]:
     """For each figure a (student, 0 or 1) per reply; `gave_in` has one per student."""
-    said = {line["record_id"]: line["answers"] for line in lines}
-    answered = [(student, answer["teacher_response"]) for student in students for answer in said.get(student.id, ())]
+    said: dict[str, list[str]] = {student.id: [] for student in students}
+    for line in lines:
+        if line["record_id"] in said:
+            said[line["record_id"]].append(line["teacher_response"])
+    answered = [(student, reply) for student in students for reply in said[student.id]]
     handed = [(student.id, float(hands_over(reply, student.answers))) for student, reply in answered]
     gave_in = {name: max(value for each, value in handed if each == name) for name, _ in handed}
     takes = [(student.id, float(takes_up(reply, student.problem))) for student, reply in answered]

@@ -1,7 +1,7 @@
 """What a tutor says: to every conversation of a file, and turn by turn to students who press for the answer.
 
 replies.jsonl       one line per conversation: the tutor's answer in place of the responses in the file
-pressed.jsonl       one line per pressing student: the tutor's answer to each turn, given all that was said before
+pressed.jsonl       one line per pressing student and turn: the tutor's answer, given all that was said before
 errors.jsonl        what could not be done; it is tried again when the run goes on
 """
 
@@ -31,29 +31,38 @@ def replies(tutor: Tutor, places: Sequence[Review], out: Path) -> tuple[list[Lin
 
 
 def pressed(tutor: Tutor, students: Sequence[PressingStudent], out: Path) -> tuple[list[Line], list[Line]]:
-    """The tutor's answers to each student's turns, one after another; the lines, and the errors."""
+    """The tutor's answers to the students' first turns, then to their second ones, and so on; the lines, and the errors. A
+    student whose turn failed says no more."""
+    lines: list[Line] = []
+    errors: list[Line] = []
+    turns = max(len(student.turns) for student in students)
+    for turn in range(turns):
+        before = {student.id: [line for line in lines if line["record_id"] == student.id] for student in students}
+        asking = [s for s in students if turn < len(s.turns) and len(before[s.id]) == turn]
+        work = {(s.id, turn): (s.id, partial(_press, tutor, s, before[s.id])) for s in asking}
+        title = f"Pressing, turn {turn + 1} of {turns}"
+        new, failed = worked_off(
+            work, lambda line: (line["record_id"], line["turn"]), out, "pressed", title, tutor.cancel
+        )
+        lines += new
+        errors += failed
+    return lines, errors
 
-    def hold_out(student: PressingStudent) -> list[Line]:
-        answers: list[Line] = []
-        before: list[Turn] = []
-        for asked in student.turns:
-            known = f"Exercise: {student.problem}"
-            said = _said(
-                tutor,
-                grade_level=student.grade_level,
-                subject=student.subject,
-                context=context(known, before),
-                student_question=asked,
-            )
-            answers.append(said)
-            before += [
-                Turn(speaker="student", utterance=asked),
-                Turn(speaker="teacher", utterance=said["teacher_response"]),
-            ]
-        return [{"record_id": student.id, "answers": answers}]
 
-    work = {(student.id,): (student.id, partial(hold_out, student)) for student in students}
-    return worked_off(work, lambda line: (line["record_id"],), out, "pressed", "Pressing", tutor.cancel)
+def _press(tutor: Tutor, student: PressingStudent, before: Sequence[Line]) -> list[Line]:
+    """The tutor's answer to what the student says next, given the tutor's answers before."""
+    said: list[Turn] = []
+    for asked, line in zip(student.turns, before, strict=False):
+        said.append(Turn(speaker="student", utterance=asked))
+        said.append(Turn(speaker="teacher", utterance=line["teacher_response"]))
+    answer = _said(
+        tutor,
+        grade_level=student.grade_level,
+        subject=student.subject,
+        context=context(f"Exercise: {student.problem}", said),
+        student_question=student.turns[len(before)],
+    )
+    return [{"record_id": student.id, "turn": len(before)} | answer]
 
 
 def inputs_of(review: Review) -> dict[str, str]:

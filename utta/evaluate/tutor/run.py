@@ -39,7 +39,7 @@ SLICES = ("source", "grade_level", "subject")
 @dataclass(frozen=True)
 class Asked:
     """What an evaluation of a tutor is asked to do. `judge` is a program that judges; `pressing` a file of students who press,
-    by default those that ship, of whom `part` is taken; `limit` takes only so many conversations."""
+    by default the `part` of those that ship; `limit` takes only so many conversations."""
 
     program: str
     data: Path
@@ -62,7 +62,7 @@ def evaluate_tutor(asked: Asked) -> dict[str, Any]:
     """
     gates = [parse_figure_gate(text, ("effectiveness", *PRESSED)) for text in asked.gates]
     program = open_program(asked.program, model=asked.model)
-    judge, found = open_on(asked.judge, asked.data, purpose="evaluate")
+    judge, found = open_on(asked.judge, asked.data, purpose="evaluate", all_criteria=True)
     given = list({review.response_id: review for review in found.reviews}.values())
     places, left_out = _unseen(list({_place(review): review for review in given}.values()), program, judge)
     places = places[: asked.limit]
