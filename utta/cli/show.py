@@ -13,7 +13,8 @@ from utta.cli import options
     "--run", type=options.File, metavar="RUN", help="The run whose decisions to show; needed for a record id."
 )
 def show(what: str, run: Path | None) -> None:
-    """Show WHAT: the folder of a program or a run, or a record id with --run.
+    """Show WHAT: the folder of a program or a run, or a record id with --run: what was decided on it, or what a student or a
+    tutor said there beside what people said.
 
     \b
     Example:
@@ -25,10 +26,13 @@ def show(what: str, run: Path | None) -> None:
     from utta.reports.layout import open_console
     from utta.reports.program import render_program
     from utta.reports.record import render_record
+    from utta.reports.said import render_student_record, render_tutor_record
 
     folder = Path(what)
     if run is not None:
-        render_record(what, run, open_console())
+        of = {"student_evaluation": render_student_record, "tutor_evaluation": render_tutor_record}
+        asked = read_json(run / "run.json") if (run / "run.json").is_file() else {}
+        of.get(asked.get("kind", ""), render_record)(what, run, open_console())
     elif folder.is_dir():
         manifest = folder / "manifest.json"
         render_program(read_json(manifest if manifest.is_file() else folder / "run.json"), open_console(), folder)

@@ -82,6 +82,17 @@ def test_a_run_held_against_itself_differs_in_nothing(place, made):
     assert comparison["figures"]["wrong_first"]["difference"]["value"] == 0.0
 
 
+def test_a_dialogue_is_shown_with_what_the_student_said_in_the_real_one_s_place(place, made):
+    shown = utta("show", TALKS[0].id, "--run", place / "made")
+    words = " ".join(shown.stdout.split())
+    assert shown.exit_code == 0 and "What is 3 times 10?" in words and "real student: Thank you" in words
+    for line in map(json.loads, (place / "made" / "predictions.jsonl").read_text().splitlines()):
+        assert line["record_id"] != TALKS[0].id or line["student_turn"][:20] in words
+    assert words.count("this student") == 5 and "after generic words" in words
+    refused = utta("show", "nobody", "--run", place / "made")
+    assert refused.exit_code == 1 and "holds no record 'nobody'; ids stand in" in " ".join(refused.stderr.split())
+
+
 def test_only_a_run_of_the_same_scenes_is_held_against(place, made):
     with pytest.raises(UttaError, match=r"made played other scenes \(.*talks\.jsonl, --limit None\)"):
         evaluate_student(asked(place, "fewer", limit=3, against=place / "made"))

@@ -64,6 +64,16 @@ def test_everybody_s_replies_are_judged_beside_the_tutor_s_and_every_press_is_an
     assert CliRunner().invoke(cli, ["report", str(place / "run")]).stdout == shown.stdout
 
 
+def test_a_conversation_and_a_pressing_student_are_shown_with_what_the_tutor_said(place):
+    assert utta(place, "--out", place / "seen").exit_code == 0
+    said = json.loads((place / "seen" / "replies.jsonl").read_text().splitlines()[0])
+    for record_id, words in ((said["record_id"], ("this tutor: ", "Expert: ", "Novice: ")), ("a", ("this tutor: ",))):
+        shown = CliRunner().invoke(cli, ["show", record_id, "--run", str(place / "seen")])
+        assert shown.exit_code == 0 and all(word in shown.stdout for word in words), shown.output
+    refused = CliRunner().invoke(cli, ["show", "nobody", "--run", str(place / "seen")])
+    assert refused.exit_code == 1 and "holds no record 'nobody'" in " ".join(refused.stderr.split())
+
+
 def test_what_the_judge_learned_from_is_left_out_and_counted(place):
     file = place / "learned.jsonl"
     for learned, expected in ((REVIEWS[:2], 3), (REVIEWS, None)):
