@@ -139,7 +139,9 @@ def verdict(results: StudentResults) -> str:
     if not parts:
         return f"{basis} no figure can be computed."
     if results.comparison and (less := results.comparison.nll_reduction):
-        parts.append(f"its NLL is under that of {results.comparison.run} by a share of {interval(less, signed=True)}")
+        value, low, high = (None if each is None else -each for each in (less.value, less.high, less.low))
+        change = interval(Figure(value=value, low=low, high=high), signed=True)
+        parts.append(f"its NLL differs from that of {results.comparison.run} by {change} of it (less is better)")
     return f"{basis} " + "; ".join(parts) + "."
 
 
