@@ -29,6 +29,9 @@ SETTINGS = {
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",  # they would draw into ours
     "TRANSFORMERS_VERBOSITY": "error",  # its warnings are about code, and none is the user's
     "TOKENIZERS_PARALLELISM": "false",  # else each forked process prints a warning
+    # oneDNN keeps memory for each shape of matrix it has met, and no two conversations are of one shape: 1,024 by default,
+    # which grows by gigabytes.
+    "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "128",
 }
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch.autograd.function import once_differentiable
 from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
@@ -29,6 +30,16 @@ class Span:
     end: int
     sees: list[tuple[int, int]]
     hidden: torch.Tensor
+
+    @property
+    def runs(self) -> list[tuple[int, int]]:
+        """All that the span sees, itself last."""
+        return [*self.sees, (self.start, self.end)]
+
+    def add_to(self, total: torch.Tensor, parts: torch.Tensor) -> None:
+        """Add `parts` [heads, what the span sees, width] to `total` [1, heads, tokens, width], each where it stands."""
+        for (a, b), part in zip(self.runs, parts.split([b - a for a, b in self.runs], dim=1), strict=True):
+            total[0, :, a:b] += part
 
 
 def tree_attention(
@@ -50,34 +61,68 @@ def tree_attention(
         return sdpa_attention_forward(
             module, query, key, value, attention_mask, scaling=scaling, dropout=dropout, **kwargs
         )
-    read = _read_fast if query.device.type == "cpu" and not torch.is_grad_enabled() else _read
     scaling = scaling or query.shape[3] ** -0.5
-    outputs = [read(span, query, _seen(span, key), _seen(span, value), scaling) for span in spans]
-    return torch.cat(outputs, dim=2).transpose(1, 2).contiguous(), None
+    if query.device.type == "cpu" and not torch.is_grad_enabled():
+        read = [_read_fast(span, query, _seen(span, key), _seen(span, value), scaling) for span in spans]
+        return torch.cat(read, dim=2).transpose(1, 2).contiguous(), None
+    states: torch.Tensor = _Read.apply(query, key, value, spans, scaling)
+    return states, None
 
 
 def _seen(span: Span, tokens: torch.Tensor) -> torch.Tensor:
     """The keys or values [1, key heads, tokens, width] of what a span sees, its own tokens last."""
-    return torch.cat([tokens[:, :, a:b] for a, b in (*span.sees, (span.start, span.end))], dim=2)
+    return torch.cat([tokens[:, :, a:b] for a, b in span.runs], dim=2)
 
 
-def _read(span: Span, query: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, scaling: float) -> torch.Tensor:
-    """What a span's tokens read, [1, heads, tokens, width]; forward and backward together it is the fastest."""
-    heads, tokens, width = keys.shape[1], span.end - span.start, query.shape[3]
-    # The query heads of one key head form one longer matrix: [key heads, queries per key head x tokens, width].
-    grouped = (query[:, :, span.start : span.end] * scaling).reshape(heads, -1, width)
-    scores = torch.bmm(grouped, keys[0].transpose(1, 2))
-    own = scores.view(heads, -1, tokens, keys.shape[2])[..., keys.shape[2] - tokens :]
-    # Behind autograd's back: a weight of 0 has a gradient of 0, so there is nothing to record.
-    own.detach().masked_fill_(span.hidden, torch.finfo(own.dtype).min)
-    weights = torch.softmax(scores, dim=-1).to(values.dtype)
-    return torch.bmm(weights, values[0]).view(1, -1, tokens, width)
+class _Read(torch.autograd.Function):
+    """What the tokens of all spans read, [1, tokens, heads, width], by plain matrix products.
+
+    Autograd would make a tensor of all tokens' size for each run of each span, and add them up.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, query: Any, key: Any, value: Any, spans: Sequence[Span], scaling: float) -> torch.Tensor:
+        _, heads, tokens, width = query.shape
+        out, kept = query.new_empty(1, tokens, heads, width), []
+        for span in spans:
+            scores = torch.bmm(_queries(span, query, key) * scaling, _seen(span, key)[0].transpose(1, 2))
+            own = scores.view(len(scores), -1, len(span.hidden), scores.shape[2])[..., -len(span.hidden) :]
+            own.masked_fill_(span.hidden, torch.finfo(own.dtype).min)
+            weights = torch.softmax(scores, dim=-1).to(value.dtype)  # on a GPU autocast makes it float32
+            read = torch.bmm(weights, _seen(span, value)[0])
+            out[0, span.start : span.end] = read.view(heads, -1, width).transpose(0, 1)
+            kept.append(weights)
+        ctx.save_for_backward(query, key, value, *kept)
+        ctx.spans, ctx.scaling = spans, scaling
+        return out
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: torch.Tensor) -> Any:
+        query, key, value, *kept = ctx.saved_tensors
+        gradient = gradient.transpose(1, 2)
+        to_query, to_key, to_value = torch.empty_like(query), torch.zeros_like(key), torch.zeros_like(value)
+        for span, weights in zip(ctx.spans, kept, strict=True):
+            coming = _queries(span, gradient, key)
+            span.add_to(to_value, torch.bmm(weights.transpose(1, 2), coming))
+            to_weights = torch.bmm(coming, _seen(span, value)[0].transpose(1, 2))
+            to_scores = torch._softmax_backward_data(to_weights, weights, -1, weights.dtype)
+            span.add_to(to_key, torch.bmm(to_scores.transpose(1, 2), _queries(span, query, key)))
+            own = torch.bmm(to_scores, _seen(span, key)[0])
+            to_query[:, :, span.start : span.end] = own.view(1, query.shape[1], -1, query.shape[3])
+        return to_query.mul_(ctx.scaling), to_key.mul_(ctx.scaling), to_value, None, None
+
+
+def _queries(span: Span, queries: torch.Tensor, key: torch.Tensor) -> torch.Tensor:
+    """A span's part of `queries` [1, heads, tokens, width]; the heads that share a key head form one longer matrix:
+    [key heads, heads per key head x tokens, width]."""
+    return queries[:, :, span.start : span.end].reshape(key.shape[1], -1, queries.shape[3])
 
 
 def _read_fast(
     span: Span, query: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, scaling: float
 ) -> torch.Tensor:
-    """The same by SDPA, whose forward pass alone takes a third of the time on a CPU."""
+    """The same without gradient by SDPA, whose forward pass alone takes a third of the time on a CPU."""
     tokens, seen = span.end - span.start, keys.shape[2]
     mask = query.new_zeros(tokens, seen)
     mask[:, seen - tokens :].masked_fill_(span.hidden, -torch.inf)
