@@ -77,7 +77,7 @@ def test_a_dry_run_asks_and_writes_nothing(command, tmp_path):
     done = command("--dry-run")
     assert done.exit_code == 0
     assert dict(line.rsplit(maxsplit=1) for line in done.stdout.splitlines()) == {
-        "model": "smollm2-135m-q4", "requests": "12", "decisions": "24", "leaves this machine": "False",
+        "model": "smollm2-135m-q4", "requests": "12", "decisions": "24", "leaves this machine": "no",
     }  # fmt: skip
     assert json.loads(command("--dry-run", "--json").stdout)["decisions"] == 24
     assert not (tmp_path / "run").exists()

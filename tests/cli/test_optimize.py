@@ -50,6 +50,17 @@ def test_json_is_alone_on_standard_output(command, tmp_path):
     assert [line.split(":")[0] for line in done.stderr.splitlines()] == ["Trying as it was"] * 2
 
 
+def test_a_dry_run_asks_and_writes_nothing(command, tmp_path):
+    more = ("--optimizer", "fewshot", "--shots", "2", "--tries", "1", "--dry-run", "--json")
+    asked = json.loads(command(*more).stdout)
+    assert {name: bill["requests"] for name, bill in asked.items()} == {"as it was": 6, "2 demonstrations, set 1": 6}
+    paid = json.loads(command(*more, "--model", "openai/gpt-4o-mini").stdout)
+    plain, shown = (paid[name] for name in asked)
+    assert plain["tokens_read"] < shown["tokens_read"]
+    assert paid["us_dollars_at_most"] == pytest.approx(plain["us_dollars"] + shown["us_dollars"])
+    assert not (tmp_path / "prompted").exists()
+
+
 @pytest.mark.parametrize("kind", BAD)
 @pytest.mark.parametrize("option", ["--train", "--val"])
 def test_a_bad_file_is_one_sentence_and_stays_as_it_is(command, tmp_path, kind, option):

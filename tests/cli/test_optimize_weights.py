@@ -142,9 +142,13 @@ def test_a_teacher_may_be_behind_an_api_and_is_shown_surrogates(command, tmp_pat
     put_down(tmp_path, [review.model_copy(update=private) for review in grid(["ants"], 2)], "train.jsonl")
     for name, value in (("OPENAI_API_KEY", KEY), ("NO_PROXY", "127.0.0.1")):
         monkeypatch.setenv(name, value)
+    more = ("--teacher", "coach", "--teacher-model", "openai/test", "--samples", "6", "--json")
+    planned = json.loads(command(*more, "--dry-run").stdout)
+    assert not (tmp_path / "coach").exists() and planned["teacher"]["leaves_this_machine"]
     with serve(answer) as base:
         monkeypatch.setenv("OPENAI_API_BASE", base)
-        done = command("--teacher", "coach", "--teacher-model", "openai/test", "--samples", "6", "--json")
+        done = command(*more)
+    assert planned["teacher"]["requests"] <= len(seen) <= planned["teacher"]["requests_at_most"]
     assert done.exit_code == 0, done.output
     rows = rows_of(tmp_path / "coach" / "rows.jsonl")
     assert len(rows) == 6 * len({row["record_id"] for row in rows}) > 0

@@ -4,6 +4,7 @@ from signatures.student import PROMPTS
 from tests.evaluate.student.talk import TALKS
 from tests.models.tiny import save_tiny
 from utta.core.errors import UttaError
+from utta.optimize.plan import plan_student
 from utta.optimize.student import Asked, optimize_student
 from utta.programs.folder import open_program
 from utta.records.read import write_records
@@ -14,6 +15,8 @@ def test_the_likeliest_wording_is_chosen_and_kept(tmp_path, monkeypatch):
     save_tiny(tmp_path / "tiny")
     write_records(tmp_path / "talks.jsonl", TALKS[:3])
     asked = Asked("student", tmp_path / "talks.jsonl", tmp_path / "out", model=str(tmp_path / "tiny"))
+    assert {name: bill["requests"] for name, bill in plan_student(asked).items()} == dict.fromkeys(PROMPTS, 3)
+    assert not (tmp_path / "out").exists()
     manifest = optimize_student(asked)
     tried = {each["prompt"]: each["nll"] for each in manifest["candidates"]}
     assert set(tried) == set(PROMPTS) and tried[manifest["chosen"]] == min(tried.values())

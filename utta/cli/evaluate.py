@@ -38,9 +38,7 @@ from utta.cli import options
     "--learning-curve", is_flag=True, help="Also say how agreement grows with the number of training reviews."
 )
 @options.seed
-@click.option(
-    "--dry-run", is_flag=True, help="For a judge: say what would be asked, and what an API would charge; ask nothing."
-)
+@options.dry_run
 @click.option("--no-cache", is_flag=True, help="Ask the model again even where an answer is kept.")
 @options.as_json
 def evaluate(
@@ -75,8 +73,6 @@ def evaluate(
       utta evaluate student --data data/samples/dialogues.jsonl --out runs/student-test --limit 4
       utta evaluate tutor --data data/samples/reviews.jsonl --judge evaluator --out runs/tutor-test --limit 8
     """
-    import json
-
     from utta.evaluate.run import Asked
     from utta.evaluate.run import evaluate as run
     from utta.programs.folder import program_name
@@ -84,14 +80,14 @@ def evaluate(
     name = program_name(program)
     if name in ("student", "tutor"):
         _refuse(name, {"--rubric": rubric, "--criteria": criteria, "--baseline-train": baseline_train,
-                       "--edge-cases": edge_cases, "--learning-curve": learning_curve, "--dry-run": dry_run})  # fmt: skip
+                       "--edge-cases": edge_cases, "--learning-curve": learning_curve})  # fmt: skip
         shared = {"program": program, "data": data, "out": out, "model": model, "against": against, "gates": gates,
                   "limit": limit, "seed": seed, "cache": not no_cache}  # fmt: skip
         if name == "student":
             _refuse(name, {"--judge": judge, "--pressing": pressing})
-            _student(as_json, shared)
+            _student(as_json, dry_run, shared)
         else:
-            _tutor(as_json, shared, judge, pressing)
+            _tutor(as_json, dry_run, shared | {"judge": judge, "pressing": pressing})
         return
     _refuse("judge", {"--limit": limit, "--judge": judge, "--pressing": pressing})
     wanted = options.names(criteria)
@@ -102,12 +98,7 @@ def evaluate(
     if dry_run:
         from utta.evaluate.plan import plan
 
-        planned = plan(asked)
-        if as_json:
-            click.echo(json.dumps(planned, indent=2))
-        else:
-            for name, value in planned.items():
-                click.echo(f"{name.replace('_', ' '):22}{'unknown' if value is None else value}")
+        options.show_bills(plan(asked), as_json)
         return
     from utta.reports.terminal import render
 
@@ -120,20 +111,30 @@ def _refuse(program: str, others: dict[str, Any]) -> None:
         raise click.UsageError(f"{given[0]} is not for a {program}; leave it out.")
 
 
-def _student(as_json: bool, asked: dict[str, Any]) -> None:
+def _student(as_json: bool, dry_run: bool, asked: dict[str, Any]) -> None:
     from utta.evaluate.student.run import Asked, evaluate_student
     from utta.reports.student import render_student
 
-    _show(evaluate_student(Asked(**asked)), render_student, as_json, asked["out"])
+    if dry_run:
+        from utta.evaluate.plan import plan_student
+
+        options.show_bills(plan_student(Asked(**asked)), as_json)
+    else:
+        _show(evaluate_student(Asked(**asked)), render_student, as_json, asked["out"])
 
 
-def _tutor(as_json: bool, asked: dict[str, Any], judge: str | None, pressing: Path | None) -> None:
+def _tutor(as_json: bool, dry_run: bool, asked: dict[str, Any]) -> None:
     from utta.evaluate.tutor.run import Asked, evaluate_tutor
     from utta.reports.tutor import render_tutor
 
-    if judge is None:
+    if asked["judge"] is None:
         raise click.UsageError("A tutor's replies are judged: name a program that judges with --judge.")
-    _show(evaluate_tutor(Asked(**asked, judge=judge, pressing=pressing)), render_tutor, as_json, asked["out"])
+    if dry_run:
+        from utta.evaluate.plan import plan_tutor
+
+        options.show_bills(plan_tutor(Asked(**asked)), as_json)
+    else:
+        _show(evaluate_tutor(Asked(**asked)), render_tutor, as_json, asked["out"])
 
 
 def _show(results: dict[str, Any], render: Callable[..., None], as_json: bool, out: Path) -> None:

@@ -1,5 +1,6 @@
 """`utta optimize`: a better-prompted judge or student, or a program that writes tuned on its own good answers."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -56,8 +57,9 @@ OF_WRITERS = {"student": ("prompts",), "tutor": OF_WEIGHTS, "coach": OF_WEIGHTS}
 @click.option("--epochs", default=3, type=options.Count, show_default=True, help="Passes over the rows, at most.")
 @options.rank
 @options.seed
+@options.dry_run
 @options.as_json
-def optimize(program: str, optimizer: str | None, out: Path, as_json: bool, **asked: Any) -> None:
+def optimize(program: str, optimizer: str | None, out: Path, dry_run: bool, as_json: bool, **asked: Any) -> None:
     """Choose demonstrations for PROGRAM and calibrate how its probabilities become levels; for a student, choose the
     wording under which the model finds what real students said likeliest.
 
@@ -83,28 +85,36 @@ def optimize(program: str, optimizer: str | None, out: Path, as_json: bool, **as
     if allowed and optimizer not in allowed:
         seen = f", not {optimizer!r}" if optimizer else ""
         raise click.UsageError(f"For the {kind}, --optimizer is {' or '.join(allowed)}{seen}; name one of these.")
-    run = _weights if optimizer in OF_WEIGHTS else _student if kind == "student" else _judge
-    manifest = run(program=program, optimizer=optimizer, out=out, **asked)
-    if as_json:
+    work = _weights if optimizer in OF_WEIGHTS else _student if kind == "student" else _judge
+    run, plan, wanted = work(program=program, optimizer=optimizer, out=out, **asked)
+    if dry_run:
+        options.show_bills(plan(wanted), as_json)
+    elif as_json:
         import json
 
-        click.echo(json.dumps(manifest, indent=2))
+        click.echo(json.dumps(run(wanted), indent=2))
     else:
-        render_program(manifest, open_console(), out)
+        render_program(run(wanted), open_console(), out)
 
 
-def _student(*, program: str, val: Path, out: Path, model: str | None, **asked: Any) -> dict[str, Any]:
+# Each gives what optimises, what plans it, and what both are asked.
+Work = tuple[Callable[[Any], dict[str, Any]], Callable[[Any], dict[str, Any]], Any]
+
+
+def _student(*, program: str, val: Path, out: Path, model: str | None, **asked: Any) -> Work:
+    from utta.optimize.plan import plan_student
     from utta.optimize.student import Asked, optimize_student
 
     if given := [name for name in ("train", "rubric", "criteria") if asked[name]]:
         raise click.UsageError(
             f"--{given[0]} is not for a student, whose wording is chosen on --val alone; leave it out."
         )
-    return optimize_student(Asked(program, val, out, model))
+    return optimize_student, plan_student, Asked(program, val, out, model)
 
 
-def _judge(*, val: Path, criteria: str, optimizer: str | None, shots: str, **asked: Any) -> dict[str, Any]:
+def _judge(*, val: Path, criteria: str, optimizer: str | None, shots: str, **asked: Any) -> Work:
     from utta.core.errors import UttaError
+    from utta.optimize.plan import plan
     from utta.optimize.run import Asked
     from utta.optimize.run import optimize as run
 
@@ -120,11 +130,12 @@ def _judge(*, val: Path, criteria: str, optimizer: str | None, shots: str, **ask
         "optimizer": optimizer or "fewshot",
         "shots": numbers,
     }
-    return run(Asked(validation=val, **chosen, **known))
+    return run, plan, Asked(validation=val, **chosen, **known)
 
 
-def _weights(*, val: Path, epochs: int, rank: int, seed: int, **asked: Any) -> dict[str, Any]:
+def _weights(*, val: Path, epochs: int, rank: int, seed: int, **asked: Any) -> Work:
     from utta.distill.recipe import TextRecipe
+    from utta.optimize.plan import plan_tuning
     from utta.optimize.weights import Asked, tune
 
     if asked["train"] is None:
@@ -132,4 +143,5 @@ def _weights(*, val: Path, epochs: int, rank: int, seed: int, **asked: Any) -> d
     if asked["teacher_model"] and not asked["teacher"]:
         raise click.UsageError("--teacher-model is what a --teacher PROGRAM runs on.")
     known = {name: value for name, value in asked.items() if name not in ("criteria", "shots", "tries")}
-    return tune(Asked(validation=val, recipe=TextRecipe(epochs=epochs, rank=rank, seed=seed), **known))
+    recipe = TextRecipe(epochs=epochs, rank=rank, seed=seed)
+    return tune, plan_tuning, Asked(validation=val, recipe=recipe, **known)

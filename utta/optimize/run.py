@@ -22,7 +22,7 @@ from utta.core.files import read_json, sha256
 from utta.core.runs import claim
 from utta.evaluate.answers import Answers, by_decision, number
 from utta.evaluate.calibrate import beside_reanchor, calibrate, examples, weighted_macro_f1
-from utta.evaluate.open import labelled, open_on, read, refuse_leak
+from utta.evaluate.open import Usable, labelled, open_on, read, refuse_leak
 from utta.evaluate.predict import predict
 from utta.programs.evaluator import TeachingEvaluator
 from utta.programs.folder import Program, save_program
@@ -48,22 +48,38 @@ class Asked:
     seed: int = 0
 
 
-def optimize(asked: Asked) -> dict[str, Any]:
-    """Choose demonstrations, calibrate, save; returns the manifest. The same request again goes on where it was."""
+@dataclass(frozen=True)
+class Opened:
+    """What an optimisation works on: the program, and what of both files may be used; `validation` has labels."""
+
+    program: Program
+    found: Usable
+    held_out: Usable
+    validation: Sequence[Review]
+
+
+def open_all(asked: Asked) -> Opened:
+    """What `asked` names, before a model is loaded; `UttaError` for what the user can mend."""
     if asked.optimizer not in OPTIMIZERS:
         raise UttaError(f"There is no optimizer {asked.optimizer!r}; choose {' or '.join(OPTIMIZERS)}.")
     program, found = open_on(asked.program, asked.train, asked.model, asked.rubric, asked.criteria, purpose="train")
-    train = found.reviews
     held_out = read(asked.validation, program.rubric, "train")
     validation = labelled(held_out.reviews, program.module.rubric, asked.validation)
-    refuse_leak(train, validation, (asked.train, asked.validation))
+    refuse_leak(found.reviews, validation, (asked.train, asked.validation))
+    return Opened(program, found, held_out, validation)
+
+
+def optimize(asked: Asked) -> dict[str, Any]:
+    """Choose demonstrations, calibrate, save; returns the manifest. The same request again goes on where it was."""
+    opened = open_all(asked)
+    program, train, validation = opened.program, opened.found.reviews, opened.validation
     model = program.load_model()
     config = _config(asked, program, model.version)
     claim(asked.out, config)
     if (asked.out / "manifest.json").is_file():
         return read_json(asked.out / "manifest.json")
     tried: list[tuple[float, str, TeachingEvaluator, Answers]] = []
-    for number_, (name, candidate) in enumerate(_candidates(asked, program.module, train)):
+    for number_, (name, candidate) in enumerate(candidates(asked, program.module, train)):
         folder = asked.out / f"candidate-{number_}"
         folder.mkdir(exist_ok=True)
         told = predict(candidate, validation, folder, f"Trying {name}", patient=bool(tried))
@@ -80,8 +96,8 @@ def optimize(asked: Asked) -> dict[str, Any]:
         "model": program.model_name,
         "model_version": model.version,
         "adapter": program.manifest.get("adapter"),
-        "train": config["train"] | {"records": len(train), "withheld": found.withheld},
-        "validation": config["validation"] | {"records": len(validation), "withheld": held_out.withheld},
+        "train": config["train"] | {"records": len(train), "withheld": opened.found.withheld},
+        "validation": config["validation"] | {"records": len(validation), "withheld": opened.held_out.withheld},
         "optimizer": asked.optimizer,
         "chosen": name,
         "candidates": [{"demonstrations": n, "macro_f1_weighted": number(s)} for s, n, *_ in tried],
@@ -97,7 +113,7 @@ def optimize(asked: Asked) -> dict[str, Any]:
     return read_json(asked.out / "manifest.json")
 
 
-def _candidates(
+def candidates(
     asked: Asked, program: TeachingEvaluator, train: Sequence[Review]
 ) -> list[tuple[str, TeachingEvaluator]]:
     """The program as it is, and for few-shot the same with sets of demonstrations: fully labelled, from many problems."""

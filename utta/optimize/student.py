@@ -20,7 +20,8 @@ from utta.evaluate.answers import number
 from utta.evaluate.open import read_records
 from utta.evaluate.predict import Line
 from utta.evaluate.student.replies import scores
-from utta.programs.folder import open_program, save_program
+from utta.models.load import is_api
+from utta.programs.folder import Program, open_program, save_program
 from utta.programs.student import StudentSimulator
 from utta.records.dialogue import Dialogue
 
@@ -37,19 +38,34 @@ class Asked:
     model: str | None = None
 
 
-def optimize_student(asked: Asked) -> dict[str, Any]:
-    """Choose the wording and save the program with it; returns the manifest. The same request again goes on where it was."""
+@dataclass(frozen=True)
+class Opened:
+    """What an optimisation works on: the student, the dialogues, and how many records were put aside."""
+
+    program: Program
+    dialogues: list[Dialogue]
+    put_aside: dict[str, Any]
+
+
+def open_all(asked: Asked) -> Opened:
+    """What `asked` names, before a model is loaded; `UttaError` for what the user can mend."""
     program = open_program(asked.program, model=asked.model)
     if program.adapter:
         raise UttaError(
             f"{asked.program} has weights trained on its wording; choose one before you distil, from 'student'."
         )
-    dialogues, put_aside = read_records(asked.validation, Dialogue, "train")
-    model = program.load_model()
-    if not model.local:
+    if is_api(program.model_name):
         raise UttaError(
             f"{program.model_name} gives no log-probabilities, by which a wording is chosen; name a local model with --model."
         )
+    return Opened(program, *read_records(asked.validation, Dialogue, "train"))
+
+
+def optimize_student(asked: Asked) -> dict[str, Any]:
+    """Choose the wording and save the program with it; returns the manifest. The same request again goes on where it was."""
+    opened = open_all(asked)
+    program = opened.program
+    model = program.load_model()
     file = {"file": str(asked.validation), "sha256": sha256(asked.validation)}
     claim(asked.out, {"kind": "optimization", "program": asked.program, "state": program.state, "model": model.version,
                       "validation": file, "optimizer": OPTIMIZER})  # fmt: skip
@@ -57,10 +73,10 @@ def optimize_student(asked: Asked) -> dict[str, Any]:
         return read_json(asked.out / "manifest.json")
     tried: dict[str, StudentSimulator] = {}
     scored: dict[str, dict[str, Line]] = {}
-    for place, (name, instructions) in enumerate(_wordings(program.module).items()):
+    for place, (name, instructions) in enumerate(wordings(program.module).items()):
         tried[name] = StudentSimulator(instructions).use(model)
         tried[name].play.demos = program.module.play.demos
-        lines, _ = scores(tried[name], dialogues, asked.out / f"candidate-{place}")
+        lines, _ = scores(tried[name], opened.dialogues, asked.out / f"candidate-{place}")
         scored[name] = {line["record_id"]: line for line in lines}
     by_all = set.intersection(*(set(lines) for lines in scored.values()))
     found = {name: nll([line for of, line in lines.items() if of in by_all]) for name, lines in scored.items()}
@@ -68,7 +84,7 @@ def optimize_student(asked: Asked) -> dict[str, Any]:
     manifest = {
         "model": program.model_name,
         "model_version": model.version,
-        "validation": file | {"records": len(by_all), **put_aside},
+        "validation": file | {"records": len(by_all), **opened.put_aside},
         "optimizer": OPTIMIZER,
         "chosen": chosen,
         "candidates": [{"prompt": name, "nll": number(value)} for name, value in found.items()],
@@ -85,6 +101,7 @@ def nll(lines: list[Line]) -> float:
     return -sum(sum(line["log_probability"]) for line in lines) / tokens
 
 
-def _wordings(student: StudentSimulator) -> dict[str, str]:
+def wordings(student: StudentSimulator) -> dict[str, str]:
+    """The instructions that are tried, by name."""
     own = student.play.signature.instructions
     return PROMPTS | ({} if own in PROMPTS.values() else {"as it was": own})

@@ -98,8 +98,20 @@ WORK = {
 }
 
 
-def tune(asked: Asked) -> dict[str, Any]:
-    """Tune, score before and after, save; returns the manifest. The same request again goes on where it was."""
+@dataclass(frozen=True)
+class Opened:
+    """What a tuning works on: the program, the field that is scored, its teacher and judge if it has any, and the examples."""
+
+    program: Program
+    written: str
+    teacher: Program | None
+    judge: Program | None
+    train: list[Any]
+    validation: list[Any]
+
+
+def open_all(asked: Asked) -> Opened:
+    """What `asked` names, before a model is loaded; `UttaError` for what the user can mend."""
     name = program_name(asked.program)
     if name not in WORK:
         raise UttaError(
@@ -120,14 +132,24 @@ def tune(asked: Asked) -> dict[str, Any]:
     teacher = _teacher(asked, name)
     judge = open_judge(asked.judge, data_rubric(asked.train, asked.rubric)) if asked.judge else None
     train, validation = _examples(asked, WORK[name])
-    if judge is None and not any(example.get(WORK[name].written) for example in validation):
+    written = WORK[name].written
+    if judge is None and not any(example.get(written) for example in validation):
         raise UttaError(
-            f"No review in {asked.validation} has an expert's {WORK[name].written} to hold the {name} against; name a program "
+            f"No review in {asked.validation} has an expert's {written} to hold the {name} against; name a program "
             "that judges with --judge."
         )
+    return Opened(program, written, teacher, judge, train, validation)
+
+
+def tune(asked: Asked) -> dict[str, Any]:
+    """Tune, score before and after, save; returns the manifest. The same request again goes on where it was."""
+    opened = open_all(asked)
+    program, teacher, judge = opened.program, opened.teacher, opened.judge
+    train, validation, written = opened.train, opened.validation, opened.written
     lm = trainable(program.load_model())
-    written = WORK[name].written
     objective = judged(judge, written, asked.threshold) if judge else like_the_experts(written, asked.threshold)
+    if teacher:
+        teacher.load_model()
     others = {"judge": judge and _version(judge), "teacher": teacher and _version(teacher)}
     claim(asked.out, _config(asked, program.state, lm.model, objective) | others)
     if not (asked.out / "manifest.json").is_file():
@@ -142,16 +164,14 @@ def tune(asked: Asked) -> dict[str, Any]:
 
 
 def _teacher(asked: Asked, name: str) -> Program | None:
-    """The program that writes in the place of the one that is tuned, with its model loaded."""
+    """The program that writes in the place of the one that is tuned."""
     if not asked.teacher:
         return None
     if (kind := program_name(asked.teacher)) not in (name, ""):
         raise UttaError(
             f"The teacher {asked.teacher} is of the kind {kind!r}; give one of the kind that is tuned, {name!r}."
         )
-    teacher = open_program(asked.teacher, model=asked.teacher_model)
-    teacher.load_model()
-    return teacher
+    return open_program(asked.teacher, model=asked.teacher_model)
 
 
 def _version(program: Program) -> dict[str, Any]:

@@ -60,6 +60,14 @@ def test_every_scene_is_played_every_turn_scored_and_every_figure_has_its_n(plac
     assert made["figures"]["nll"]["real"] is None and made["figures"]["nll"]["program"]["low"] > 0
 
 
+def test_a_dry_run_says_how_much_the_run_would_ask_and_asks_nothing(place, made, tmp_path):
+    words = ["evaluate", "student", "--data", place / "talks.jsonl", "--out", tmp_path / "planned", "--dry-run"]
+    planned = json.loads(utta(*words, "--json").stdout)
+    assert planned["requests"] == made["counts"]["scenes"] and not planned["leaves_this_machine"]
+    said = utta(*words, "--model", "openai/gpt-4o-mini").stdout
+    assert "us dollars at most" in said and not (tmp_path / "planned").exists()
+
+
 def test_a_run_that_was_stopped_goes_on_where_it_was(place, made):
     (place / "again").mkdir()
     for name in ("run.json", "predictions.jsonl", "scores.jsonl"):

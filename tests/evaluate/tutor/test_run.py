@@ -64,6 +64,23 @@ def test_everybody_s_replies_are_judged_beside_the_tutor_s_and_every_press_is_an
     assert CliRunner().invoke(cli, ["report", str(place / "run")]).stdout == shown.stdout
 
 
+def test_a_dry_run_says_how_much_the_run_would_ask_and_asks_nothing(place):
+    def bills(*more):
+        done = utta(place, "--out", place / "planned", "--dry-run", "--json", *more)
+        assert done.exit_code == 0, done.output
+        return json.loads(done.stdout)
+
+    local = bills()
+    # Four conversations and two turns of Mia, two tries each; the tutor's four replies and the file's eight are judged.
+    assert (local["tutor"]["requests"], local["tutor"]["requests_at_most"]) == (6, 12)
+    assert (local["judge"]["requests"], local["judge"]["decisions"]) == (12, 24)
+    assert "us_dollars_at_most" not in local
+    paid = bills("--limit", "2", "--model", "openai/gpt-4o-mini")
+    assert paid["tutor"]["requests"] == 4 and paid["tutor"]["tokens_written"] == 400
+    assert 0 < paid["tutor"]["us_dollars"] < paid["us_dollars_at_most"] < 0.01
+    assert not (place / "planned").exists()
+
+
 def test_a_conversation_and_a_pressing_student_are_shown_with_what_the_tutor_said(place):
     assert utta(place, "--out", place / "seen").exit_code == 0
     said = json.loads((place / "seen" / "replies.jsonl").read_text().splitlines()[0])

@@ -55,19 +55,35 @@ class Answers:
     scores: Scores
 
 
+@dataclass(frozen=True)
+class Opened:
+    """What an evaluation works on: the student, the dialogues with their scenes, and how many records were put aside."""
+
+    program: Program
+    dialogues: list[Dialogue]
+    put_aside: dict[str, Any]
+    scenes: list[Scene]
+
+
+def open_all(asked: Asked) -> Opened:
+    """What `asked` names, before a model is loaded; `UttaError` for what the user can mend."""
+    program = open_program(asked.program, model=asked.model)
+    dialogues, put_aside = read_records(asked.data, Dialogue, "evaluate")
+    dialogues = dialogues[: asked.limit]
+    if not (places := scenes(dialogues)):
+        raise UttaError(f"No student says a word in {asked.data}; give dialogues with turns of a student.")
+    return Opened(program, dialogues, put_aside, places)
+
+
 def evaluate_student(asked: Asked) -> dict[str, Any]:
     """Run or finish an evaluation and return its results, also written to `out/results.json`.
 
     Raises `UttaError` for anything the user can mend; a gate that failed stands in `gates`, and raises nothing.
     """
-    program = open_program(asked.program, model=asked.model)
     known = (*fig.FIGURES, *((REDUCTION,) if asked.against else ()))
     gates = [parse_figure_gate(text, known) for text in asked.gates]
-    dialogues, put_aside = read_records(asked.data, Dialogue, "evaluate")
-    dialogues = dialogues[: asked.limit]
-    places = scenes(dialogues)
-    if not places:
-        raise UttaError(f"No student says a word in {asked.data}; give dialogues with turns of a student.")
+    opened = open_all(asked)
+    program, dialogues, places = opened.program, opened.dialogues, opened.scenes
     model = program.load_model(asked.cache)
     config = _config(asked, program, model.version)
     other = _against(asked.against, config) if asked.against else None
@@ -93,7 +109,7 @@ def evaluate_student(asked: Asked) -> dict[str, Any]:
             "dialogues": len(dialogues),
             **_counts(places),
             "errors": len(failed) + len(failed_too),
-            **put_aside,
+            **opened.put_aside,
         },
         "figures": _figures(places, answers, draws),
         "slices": _slices(places, answers, draws),

@@ -5,7 +5,7 @@ pressed.jsonl       one line per pressing student and turn: the tutor's answer, 
 errors.jsonl        what could not be done; it is tried again when the run goes on
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -51,18 +51,21 @@ def pressed(tutor: Tutor, students: Sequence[PressingStudent], out: Path) -> tup
 
 def _press(tutor: Tutor, student: PressingStudent, before: Sequence[Line]) -> list[Line]:
     """The tutor's answer to what the student says next, given the tutor's answers before."""
+    return [{"record_id": student.id, "turn": len(before)} | _said(tutor, **inputs_when_pressed(student, before))]
+
+
+def inputs_when_pressed(student: PressingStudent, before: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """What the tutor is given when the student speaks next, after the tutor's answers `before`."""
     said: list[Turn] = []
     for asked, line in zip(student.turns, before, strict=False):
         said.append(Turn(speaker="student", utterance=asked))
         said.append(Turn(speaker="teacher", utterance=line["teacher_response"]))
-    answer = _said(
-        tutor,
-        grade_level=student.grade_level,
-        subject=student.subject,
-        context=context(f"Exercise: {student.problem}", said),
-        student_question=student.turns[len(before)],
-    )
-    return [{"record_id": student.id, "turn": len(before)} | answer]
+    return {
+        "grade_level": student.grade_level,
+        "subject": student.subject,
+        "context": context(f"Exercise: {student.problem}", said),
+        "student_question": student.turns[len(before)],
+    }
 
 
 def inputs_of(review: Review) -> dict[str, str]:

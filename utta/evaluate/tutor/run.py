@@ -19,12 +19,12 @@ from utta.core.errors import UttaError, shorten
 from utta.core.files import JsonLines, read_json, sha256, write_json, write_lines
 from utta.core.runs import claim
 from utta.evaluate.gates import COMPARE, parse_figure_gate
-from utta.evaluate.open import open_on
+from utta.evaluate.open import Usable, open_on
 from utta.evaluate.predict import predict
 from utta.evaluate.run import learned_problems, unseen_files
 from utta.evaluate.tutor import figures
 from utta.evaluate.tutor.figures import PRESSED, TUTOR, Judged
-from utta.evaluate.tutor.pressing import Part, pressing_students
+from utta.evaluate.tutor.pressing import Part, PressingStudent, pressing_students
 from utta.evaluate.tutor.replies import pressed, replies
 from utta.programs.evaluator import effectiveness
 from utta.programs.folder import Program, now, open_program, versions
@@ -55,12 +55,22 @@ class Asked:
     cache: bool = True
 
 
-def evaluate_tutor(asked: Asked) -> dict[str, Any]:
-    """Run or finish an evaluation and return its results, also written to `out/results.json`.
+@dataclass(frozen=True)
+class Opened:
+    """What an evaluation works on: the tutor and its judge, the conversations that are answered (a review for each) with
+    everybody's replies in them, how many conversations were left out and why, and the students who press."""
 
-    Raises `UttaError` for anything the user can mend; a gate that failed stands in `gates`, and raises nothing.
-    """
-    gates = [parse_figure_gate(text, ("effectiveness", *PRESSED)) for text in asked.gates]
+    program: Program
+    judge: Program
+    found: Usable
+    places: list[Review]
+    given: list[Review]
+    left_out: dict[str, int]
+    students: Sequence[PressingStudent]
+
+
+def open_all(asked: Asked) -> Opened:
+    """What `asked` names, before a model is loaded; `UttaError` for what the user can mend."""
     program = open_program(asked.program, model=asked.model)
     judge, found = open_on(asked.judge, asked.data, purpose="evaluate", all_criteria=True)
     given = list({review.response_id: review for review in found.reviews}.values())
@@ -69,6 +79,17 @@ def evaluate_tutor(asked: Asked) -> dict[str, Any]:
     answered_here = {_place(place) for place in places}
     given = [review for review in given if _place(review) in answered_here]
     students = pressing_students(asked.part, asked.pressing)
+    return Opened(program, judge, found, places, given, left_out, students)
+
+
+def evaluate_tutor(asked: Asked) -> dict[str, Any]:
+    """Run or finish an evaluation and return its results, also written to `out/results.json`.
+
+    Raises `UttaError` for anything the user can mend; a gate that failed stands in `gates`, and raises nothing.
+    """
+    gates = [parse_figure_gate(text, ("effectiveness", *PRESSED)) for text in asked.gates]
+    opened = open_all(asked)
+    program, judge, places, students = opened.program, opened.judge, opened.places, opened.students
     model = program.load_model(asked.cache)
     config = _config(asked, program, model.version, judge, judge.load_model(asked.cache).version)
     others = _against(asked.against, config)
@@ -78,7 +99,7 @@ def evaluate_tutor(asked: Asked) -> dict[str, Any]:
     held, failed_too = pressed(program.module, students, asked.out)
     model.say_replaced()
     ours = _as_reviews(places, answered)
-    judged, unjudged = _judged(judge, [*ours, *given], asked.out)
+    judged, unjudged = _judged(judge, [*ours, *opened.given], asked.out)
     write_lines(asked.out / "judged.jsonl", [asdict(row) for row in judged])
     results: dict[str, Any] = {
         "kind": KIND,
@@ -90,7 +111,7 @@ def evaluate_tutor(asked: Asked) -> dict[str, Any]:
         "data": config["data"] | {"conversations": len(places), "problems": len({p.cluster for p in places})},
         "unseen_files": unseen_files(program) + unseen_files(judge),
         "counts": {"replies": len(answered), "errors": len(failed) + len(failed_too) + unjudged}
-        | {"rejects": found.rejects, "withheld": found.withheld, "left_out": left_out},
+        | {"rejects": opened.found.rejects, "withheld": opened.found.withheld, "left_out": opened.left_out},
         "judged": figures.judged(judged, asked.seed),
         "slices": _slices(places, judged, asked.seed),
         "pressed": figures.pressed(students, held, asked.seed),
