@@ -20,6 +20,7 @@ def test_a_local_model_costs_nothing(asked):
     planned = plan(asked())
     assert planned == {"model": "smollm2-135m-q4", "requests": 6, "decisions": 12, "leaves_this_machine": False}
     assert plan(asked(criteria=("tone",)))["decisions"] == 6
+    assert plan(asked(edge_cases=2)) == planned | {"at_least": True}
     assert not asked().out.exists()
 
 

@@ -28,9 +28,11 @@ OVERHEAD_TOKENS = 400  # DSPy's description of the format, about
 
 
 def plan(asked: run.Asked) -> Bill:
-    """What an evaluation of a judge would ask: the bill of one request for each review."""
+    """What an evaluation of a judge would ask: the bill of one request for each review. Edge cases are made of what the judge
+    says and come on top, so with them the bill is `at_least` that."""
     program, found = open_on(asked.program, asked.data, asked.model, asked.rubric, asked.criteria, purpose="evaluate")
-    return judging(program, [judge_inputs(review) for review in found.reviews])
+    bill = judging(program, [judge_inputs(review) for review in found.reviews])
+    return bill | ({"at_least": True} if asked.edge_cases else {})
 
 
 def plan_student(asked: student.Asked) -> Bill:

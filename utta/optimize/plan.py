@@ -32,7 +32,8 @@ def plan_tuning(asked: weights.Asked) -> dict[str, Any]:
     """The bills of the program that is tuned, of its teacher and of the judge of what both write.
 
     Validation is answered before the training and after it; the answers that are learned from are `samples` for each training
-    example and one for each of validation. What better-together tries besides depends on how it goes and is left out.
+    example and one for each of validation. What better-together tries besides depends on how it goes and comes on top: there
+    the bills are `at_least` that, and have no sum.
     """
     opened = weights.open_all(asked)
     answers = [] if asked.rows else list(opened.train) * asked.samples
@@ -43,7 +44,7 @@ def plan_tuning(asked: weights.Asked) -> dict[str, Any]:
         bills["teacher"] = _written(teacher, learned)
     if opened.judge:
         bills["judge"] = judging(opened.judge, [_judged(example) for example in scored + learned])
-    return with_sum(bills)
+    return with_sum(bills) if asked.optimizer == weights.OPTIMIZERS[0] else {**bills, "at_least": True}
 
 
 def _written(program: Any, examples: Sequence[Any]) -> Bill:

@@ -93,12 +93,17 @@ def import_(
         rejects_file = str(place) if place else None
         asked = {"source": source, "kind": imported.kind, "files": [str(file) for file in files], "out": str(out)}
         print_json({**asked, **counts, "rejects_file": rejects_file})
-        return
+    else:
+        _show(counts, rejects_note([str(fault) for fault in imported.faults], place), out)
+
+
+def _show(counts: dict[str, Any], rejects: str | None, out: Path) -> None:
+    """Say what came in, and what was put aside."""
     print_counts(counts, ("entries", "dialogues", "problems", "turns", "examples", "responses", "unlabelled", "merged"))
     if counts.get("labels"):
         print_table(("criterion", "labels"), [(criterion, n) for criterion, n in counts["labels"].items()])
-    if note := rejects_note([str(fault) for fault in imported.faults], place):
-        click.echo(printable(note))
+    if rejects:
+        click.echo(printable(rejects))
     click.echo(f"Wrote {out}")
 
 
