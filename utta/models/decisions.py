@@ -13,7 +13,7 @@ import dspy
 from utta.core.errors import UttaError
 from utta.models.engine import Engine
 
-FORMAT = 1  # of the prompt: part of the cache key, so that a new rendering never meets an old answer
+FORMAT = 2  # of the prompt: part of the cache key, so that a new rendering never meets an old answer
 
 Answers = dict[str, dict[str, Any]]
 
