@@ -30,32 +30,23 @@ Floats = NDArray[np.float64]
 def soften(items: Sequence[Item], model: Any, frozen: FrozenLayers, share: float) -> list[Item]:
     """The items with `share` of each label's weight spread as the probe spreads it; what has no label stays without.
 
-    A criterion whose labels are on one problem, or are all alike for some fold, keeps the experts' targets.
+    A criterion whose labels are on one problem, or are all alike in some fold's rest, keeps its targets.
     """
     if not share:
         return list(items)
     states = [_states(item.group, model, frozen) for item in items]
-    names = items[0].group.rows[0].criteria
     targets: list[list[Target]] = [list(item.targets) for item in items]
-    for place in range(len(names)):
-        labelled = [
-            (i, d)
-            for i, item in enumerate(items)
-            for d in range(place, len(item.targets), len(names))
-            if item.targets[d]
+    criteria = len(items[0].group.rows[0].criteria)
+    for first in range(criteria):
+        places = [
+            (i, d) for i, item in enumerate(items) for d in range(first, len(item.targets), criteria) if item.targets[d]
         ]
-        if not labelled:
-            continue
-        experts = np.array([targets[i][d] for i, d in labelled])
-        problems = [items[i].problem for i, _ in labelled]
-        chances = _judged_unseen(np.array([states[i][d] for i, d in labelled]), experts.argmax(1), problems)
-        if chances is None:
-            continue
-        whole = experts.sum(1, keepdims=True)
-        padded = np.zeros_like(experts)
-        padded[:, : chances.shape[1]] = chances
-        for (i, d), row in zip(labelled, (1 - share) * experts + share * whole * padded, strict=True):
-            targets[i][d] = tuple(row.tolist())
+        labels = np.array([targets[i][d] for i, d in places])
+        chances = _judged_unseen([states[i][d] for i, d in places], labels, [items[i].problem for i, _ in places])
+        if chances is not None:
+            softer = (1 - share) * labels + share * labels.sum(1, keepdims=True) * chances
+            for (i, d), target in zip(places, softer.tolist(), strict=True):
+                targets[i][d] = tuple(target)
     return [replace(item, targets=tuple(own)) for item, own in zip(items, targets, strict=True)]
 
 
@@ -76,8 +67,9 @@ def _states(group: tree.Group, model: Any, frozen: FrozenLayers) -> Floats:
     return np.array(found)
 
 
-def _judged_unseen(states: Floats, levels: NDArray[np.int64], problems: Sequence[str]) -> Floats | None:
-    """The chance of each level [decisions, levels up to the highest], by probes that were fitted on other problems."""
+def _judged_unseen(states: Sequence[Floats], labels: Floats, problems: Sequence[str]) -> Floats | None:
+    """The chance of each level [decisions, levels], by probes that were fitted on the `labels` [decisions, levels] of other
+    problems."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import GroupKFold
     from sklearn.pipeline import make_pipeline
@@ -86,12 +78,11 @@ def _judged_unseen(states: Floats, levels: NDArray[np.int64], problems: Sequence
     folds = min(FOLDS, len(set(problems)))
     if folds < 2:
         return None
-    chances = np.zeros((len(levels), int(levels.max()) + 1))
-    for fitted, judged in GroupKFold(folds, shuffle=True, random_state=0).split(states, groups=problems):
+    inputs, levels, chances = np.array(states), labels.argmax(1), np.zeros_like(labels)
+    for fitted, judged in GroupKFold(folds, shuffle=True, random_state=0).split(inputs, groups=problems):
         if len(set(levels[fitted].tolist())) < 2:
             return None
         probe = make_pipeline(StandardScaler(), LogisticRegression(C=PENALTY, max_iter=500))
-        probe.fit(states[fitted], levels[fitted])
-        seen = probe[-1].classes_
-        chances[np.ix_(judged, seen)] = probe.predict_proba(states[judged])
+        probe.fit(inputs[fitted], levels[fitted])
+        chances[np.ix_(judged, probe[-1].classes_)] = probe.predict_proba(inputs[judged])
     return chances

@@ -12,8 +12,7 @@ import dspy
 
 from utta.core.errors import UttaError
 from utta.models.engine import Engine
-
-FORMAT = 2  # of the prompt: part of the cache key, so that a new rendering never meets an old answer
+from utta.models.render import FORMAT
 
 Answers = dict[str, dict[str, Any]]
 

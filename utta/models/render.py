@@ -1,7 +1,8 @@
 """From a decision request to token sequences: one function for scoring and for training.
 
 A prompt is: instructions, the whole rubric, demonstrations (labels only), the inputs with the response last, then a line
-with the criterion's name; the level's code (A, B, C, …) would stand on the next line, and its probability is read there.
+that asks for one word on the criterion; the level's code (A, B, C, …) would stand on the next line, and its probability is
+read there.
 All criteria of a response share everything up to that last line, and all responses of a conversation share everything up
 to the response.
 
@@ -18,6 +19,8 @@ from typing import Any
 from signatures.rubric import INPUT_FIELDS
 from utta.core.errors import UttaError
 
+# Of the prompt: a judge is kept for the one that it was tuned on, and a new rendering never meets a cached answer.
+FORMAT = 2
 CODES = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 # Asked for one word, a model gathers the whole response where it would begin to write (Jiang et al. 2023, arXiv 2307.16645).
 LEAD = "The teacher's response in one word for "
