@@ -50,7 +50,7 @@ def test_trunk_suffix_and_code_are_the_whole_text_tokenised_whole(renderer, inpu
     assert row.criteria == ("Hint", "Hint_Tone") and row.labels == (("No", "Some", "Yes"), ("Cold", "Warm"))
     for i, criterion in enumerate(row.criteria):
         prompt = whole(renderer, row, i)
-        assert prompt.endswith(f"assistant\nThe teacher's response in one word for {criterion}:\n")
+        assert prompt.endswith(f"{criterion}:\n")
         for code, letter in zip(row.codes[i], CODES, strict=False):
             ids = renderer.tokenizer(prompt + letter, add_special_tokens=False)["input_ids"]
             assert ids == [*row.trunk, *row.suffixes[i], code]

@@ -91,15 +91,6 @@ def test_a_rubric_that_cannot_be_read_is_told(made, content):
         open_program(str(made))
 
 
-def test_a_judge_of_another_prompt_is_refused(made):
-    manifest = read_json(made / "manifest.json")
-    write_json(made / "manifest.json", manifest | {"prompt": manifest["prompt"] - 1})
-    with pytest.raises(
-        UttaError, match=r"tuned on form 1 of the judge's prompt.*asks in form 2; make the program anew"
-    ):
-        open_program(str(made))
-
-
 def test_a_state_that_is_cut_off_is_told(made):
     (made / "program.json").write_text('{"judge": ', encoding="utf-8")
     with pytest.raises(UttaError, match=r"program\.json is not valid JSON"):

@@ -58,7 +58,7 @@ OF_JUDGES = (
 )
 @click.option(
     "--soften",
-    default=0.5,
+    default=0.0,
     type=click.FloatRange(0, 1),
     show_default=True,
     help="The share of a label that is spread over the levels as a linear probe of the base model spreads it, fitted on other "

@@ -28,7 +28,7 @@ class Recipe(LoraRecipe):
 
     balance: float = 0.5
     reviewer_cap: float = 1.0
-    soften: float = 0.5
+    soften: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ import dspy
 
 from utta.core.errors import UttaError
 from utta.models.engine import Engine
-from utta.models.render import FORMAT
+
+FORMAT = 1  # of the prompt: part of the cache key, so that a new rendering never meets an old answer
 
 Answers = dict[str, dict[str, Any]]
 

@@ -1,8 +1,7 @@
 """From a decision request to token sequences: one function for scoring and for training.
 
 A prompt is: instructions, the whole rubric, demonstrations (labels only), the inputs with the response last, then a line
-that asks for one word on the criterion; the level's code (A, B, C, …) would stand on the next line, and its probability is
-read there.
+with the criterion's name; the level's code (A, B, C, …) would stand on the next line, and its probability is read there.
 All criteria of a response share everything up to that last line, and all responses of a conversation share everything up
 to the response.
 
@@ -19,11 +18,7 @@ from typing import Any
 from signatures.rubric import INPUT_FIELDS
 from utta.core.errors import UttaError
 
-# Of the prompt: a judge is kept for the one that it was tuned on, and a new rendering never meets a cached answer.
-FORMAT = 2
 CODES = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-# Asked for one word, a model gathers the whole response where it would begin to write (Jiang et al. 2023, arXiv 2307.16645).
-LEAD = "The teacher's response in one word for "
 
 
 @dataclass(frozen=True)
@@ -85,7 +80,7 @@ class Renderer:
         labels = {name: tuple(question["criteria"]) for name, question in questions.items()}
         sequences = []
         for name in questions:
-            ids = self._tokenise(f"{before}{LEAD}{name}:\n{CODES[0]}")
+            ids = self._tokenise(f"{before}{name}:\n{CODES[0]}")
             if ids[-1] != self.code_ids[0]:
                 raise UttaError(
                     f"{self.name} does not end the prompt of {name!r} with the level's code; use another model."
@@ -156,7 +151,7 @@ class Renderer:
         question = {"instructions": "Is it so?", "type": "choice", "criteria": {"No": "not so", "Yes": "so"}}
         state = {"instructions": "Judge.", "inputs": {"conversation": "Student: 7", "teacher_response": "Why 7?"}}
         _, text = self._chat(state, {"Quality": question})
-        sequences = [self._tokenise(f"{text}{LEAD}Quality:\n{code}") for code in CODES]
+        sequences = [self._tokenise(f"{text}Quality:\n{code}") for code in CODES]
         stems, last = {tuple(ids[:-1]) for ids in sequences}, [ids[-1] for ids in sequences]
         if len(stems) != 1 or len(set(last)) != len(CODES):
             raise UttaError(

@@ -22,7 +22,6 @@ from utta.core.errors import UttaError
 from utta.core.files import read_json, write_json, write_text
 from utta.models.catalogue import DEFAULT, locate, tokenizer_hash
 from utta.models.load import Model, load
-from utta.models.render import FORMAT
 from utta.programs.coach import ResponseCoach
 from utta.programs.evaluator import TeachingEvaluator
 from utta.programs.student import StudentSimulator
@@ -156,11 +155,6 @@ def _made_again(folder: Path, manifest: dict[str, Any]) -> tuple[Any, Rubric | N
                 f"{folder} was tuned to answer as {manifest['output_adapter']}, and is asked as {form}; tune it anew."
             )
         return module, None
-    if (prompt := manifest.get("prompt", 1)) != FORMAT:
-        raise UttaError(
-            f"{folder} was tuned on form {prompt} of the judge's prompt, and this version of UTTA asks in form {FORMAT}; make "
-            "the program anew."
-        )
     whole = _kept_rubric(folder, manifest)
     return TeachingEvaluator(whole.only(manifest["rubric"]["criteria"])), whole
 
@@ -187,7 +181,6 @@ def save_program(folder: Path, module: Any, manifest: dict[str, Any], rubric: Ru
     if isinstance(module, TeachingEvaluator):
         judged = module.rubric
         write_text(folder / "rubric.yaml", (rubric or judged).dump())
-        head["prompt"] = FORMAT
         head["rubric"] = {"id": judged.id, "hash": judged.hash, "criteria": [c.id for c in judged.criteria]}
     write_json(folder / "manifest.json", head | {"created": now(), "versions": versions()} | manifest)
 
