@@ -21,7 +21,7 @@ from utta.models import tree
 from utta.models.flat import base_of
 
 FOLDS = 5
-# The inverse strength of the penalty: on MRBench V3 a third of it judged new problems a little worse; no more were tried.
+# The inverse strength of the penalty; on MRBench V3 a third of it judged new problems a little worse.
 PENALTY = 1e-3
 
 Floats = NDArray[np.float64]
