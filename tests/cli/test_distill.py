@@ -100,7 +100,6 @@ def test_other_faults_are_one_sentence(command, tmp_path):
         ("--batch", 0),
         ("--learning-rate", 0),
         ("--balance", 2),
-        ("--soften", 2),
         ("--upper", 0),
         ("--seed", -1),
         ("--teacher-weight", 0),

@@ -50,13 +50,9 @@ def drawn_moments(seed):
     [
         ([("validation", 5), ("validation", 2)], {}),  # the last epoch's, twice
         (drawn_moments(0), {}),
-        (drawn_moments(1), {"batch": 2, "upper": 0.5, "soften": 0.5}),
+        (drawn_moments(1), {"batch": 2, "upper": 0.5}),
     ],
-    ids=[
-        "in the last validation",
-        "again and again",
-        "again and again, two conversations a step, half the layers, softened labels",
-    ],
+    ids=["in the last validation", "again and again", "again and again, two conversations a step, half the layers"],
 )
 def test_a_training_that_is_killed_is_the_unbroken_one(asked, tmp_path, moments, change):
     recipe = Recipe(epochs=3, rank=4, **change)

@@ -9,7 +9,7 @@ from click.core import ParameterSource
 from utta.cli import options
 
 OF_JUDGES = (
-    *("rubric", "criteria", "balance", "soften", "reviewer_cap"),
+    *("rubric", "criteria", "balance", "reviewer_cap"),
     *("teacher", "teacher_model", "unlabelled", "leave_out", "confidence", "teacher_weight", "blend"),
 )
 
@@ -55,14 +55,6 @@ OF_JUDGES = (
     type=click.FloatRange(0, 1),
     show_default=True,
     help="0 counts every label alike, 1 every level.",
-)
-@click.option(
-    "--soften",
-    default=0.0,
-    type=click.FloatRange(0, 1),
-    show_default=True,
-    help="The share of a label that is spread over the levels as a linear probe of the base model spreads it, fitted on other "
-    "problems: so fewer labels are learnt by heart.",
 )
 @click.option(
     "--reviewer-cap",
@@ -183,8 +175,7 @@ def _judge(*, dry_run: bool, val: Path, rubric: str | None, criteria: str, model
     teachers = Teachers(*(asked[name] for name in told))
     if bool(teachers.programs) != bool(teachers.unlabelled or teachers.blend):
         raise click.UsageError("--teacher goes with --unlabelled FILE or --blend, and these with --teacher PROGRAM.")
-    weighed = {name: asked[name] for name in ("balance", "soften", "reviewer_cap")}
-    recipe = Recipe(**_recipe(asked), **weighed)
+    recipe = Recipe(**_recipe(asked), balance=asked["balance"], reviewer_cap=asked["reviewer_cap"])
     paths = (asked["program"], asked["train"], val, asked["out"])
     wanted = Asked(*paths, model, rubric, options.names(criteria), recipe, teachers if teachers.programs else None)
     if dry_run:

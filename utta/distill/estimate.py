@@ -67,14 +67,11 @@ def estimate(
     """
     costs = _measured(model, rubric, recipe.batch, train)
     learnt, scored = (sum(item.group.tokens for item in part) for part in (train, validation))
-    frozen = FrozenLayers(model)
-    room, needed = frozen.room, (learnt + scored) * costs.kept_bytes
+    room, needed = FrozenLayers(model).room, (learnt + scored) * costs.kept_bytes
     kept = min(1.0, room / needed) if needed else 1.0
     frozen_passes = kept + (1 - kept) * recipe.epochs
     training = learnt * (frozen_passes * costs.freezing + recipe.epochs * costs.training)
     training += scored * (frozen_passes * costs.freezing + recipe.epochs * costs.scoring)
-    if recipe.soften and not frozen.layers:  # the probe reads half of the layers
-        training += learnt * costs.scoring / 2
     calibrating = scored * (costs.freezing + costs.scoring)
     seconds, of_cores = preparing + training + calibrating
     return {

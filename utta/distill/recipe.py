@@ -23,12 +23,10 @@ class LoraRecipe:
 class Recipe(LoraRecipe):
     """A judge's, with the defaults of `utta distill`. An item is a conversation; what the layers below the adapters make of
     it is computed once. `balance` is how far rare levels are weighed up, and `reviewer_cap` how much of the weight one
-    reviewer may have (`utta.distill.rows`); `soften` is the share of a label that is spread as a probe of the frozen layers
-    spreads it (`utta.distill.probe`)."""
+    reviewer may have (`utta.distill.rows`)."""
 
     balance: float = 0.5
     reviewer_cap: float = 1.0
-    soften: float = 0.0
 
 
 @dataclass(frozen=True)

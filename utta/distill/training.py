@@ -12,10 +12,8 @@ from transformers import TrainingArguments
 from transformers.utils import logging as transformers_logging
 
 from utta.distill.agreement import judge_items, validation_figures
-from utta.distill.frozen import FrozenLayers
 from utta.distill.loop import one_gpu, run, settings
 from utta.distill.lora import LoraLinear
-from utta.distill.probe import soften
 from utta.distill.recipe import LoraRecipe, Recipe
 from utta.distill.rows import Lessons, training_items
 from utta.distill.trainer import DecisionTrainer
@@ -44,8 +42,7 @@ def train(
     items = training_items(program, reviews, renderer, recipe.balance, recipe.reviewer_cap, lessons)
     held_out = training_items(program, validation, renderer)
     arguments = with_arguments(TrainingArguments, out, recipe, remove_unused_columns=False)
-    frozen = FrozenLayers(model)
-    trainer = DecisionTrainer(model, frozen, args=arguments, train_dataset=soften(items, model, frozen, recipe.soften))
+    trainer = DecisionTrainer(model, args=arguments, train_dataset=items)
 
     def measure() -> dict[str, float]:
         judged = judge_items(trainer.model_wrapped, program.rubric, held_out, arguments.bf16, trainer.frozen)
