@@ -3,10 +3,10 @@
     python scripts/bench_distill.py --data reviews.jsonl --out runs/bench
 
 Trains the embedded model (`utta models pull smollm2-135m-q4`) on the first dialogues of the training part, in the four ways
-that `bench_ways.py` describes: after 5 warm-up steps, 60 steps or 5 minutes each. Then how our speed grows with dialogues
-and with replies to each, and how far the judges agree with the experts after 15 minutes of training each on the whole
-training part (macro-F1 of validation, mean over criteria, level weights fitted on other problems). The data is split by
-problem; the test part is not looked at.
+that `bench_ways.py` describes: after 5 warm-up steps, 60 steps or 5 minutes each. Then how far the judges agree with the experts
+after 15 minutes of training each on the whole training part (macro-F1 of validation, mean over criteria, level weights
+fitted on other problems), and how our speed grows with dialogues and with replies to each. The data is split by problem;
+the test part is not looked at.
 
 Each part runs in a fresh process with 2 threads and leaves its result in the folder: the same command again goes on with
 what is missing. All of it takes about 95 minutes, speed alone (`--agreement-minutes 0`) about 35. Installs LLaMA-Factory from
@@ -76,8 +76,8 @@ def bench(asked: argparse.Namespace) -> None:
 def parts(agreement: bool) -> list[str]:
     """The names of all parts, in the order they run."""
     names = ["peak", *(f"speed-{way}" for way in WAYS)]
-    names += [f"growth-dialogues-{n}" for n in DIALOGUES] + [f"growth-replies-{n}" for n in REPLIES]
-    return names + [f"agreement-{way}" for way in WAYS] if agreement else names
+    names += [f"agreement-{way}" for way in WAYS] if agreement else []
+    return names + [f"growth-dialogues-{n}" for n in DIALOGUES] + [f"growth-replies-{n}" for n in REPLIES]
 
 
 def kept(asked: argparse.Namespace, name: str) -> dict[str, Any]:
