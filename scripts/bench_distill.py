@@ -3,10 +3,10 @@
     python scripts/bench_distill.py --data reviews.jsonl --out runs/bench
 
 Trains the embedded model (`utta models pull smollm2-135m-q4`) on the first dialogues of the training part, in the four ways
-that `bench_ways.py` describes: after 5 warm-up steps, 60 steps or 5 minutes each. Then how far the judges agree with the experts
-after 15 minutes of training each on the whole training part (macro-F1 of validation, mean over criteria, level weights
-fitted on other problems), and how our speed grows with dialogues and with replies to each. The data is split by problem;
-the test part is not looked at.
+that `bench_ways.py` describes: after 5 warm-up steps, 60 steps or 5 minutes each. Then how far the judges agree with the
+experts after 15 minutes of training each on the whole training part (macro-F1 of validation, mean over criteria, level
+weights fitted on other problems), and how our speed grows with dialogues and with replies to each. The data is split by
+problem; the test part is not looked at.
 
 Each part runs in a fresh process with 2 threads and leaves its result in the folder: the same command again goes on with
 what is missing. All of it takes about 100 minutes, speed alone (`--agreement-minutes 0`) about 35. Installs LLaMA-Factory from

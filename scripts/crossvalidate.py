@@ -197,6 +197,11 @@ def summarise(data: Path, out: Path) -> None:
 def joined(folds: Sequence[Mapping[str, Any]], criterion: Criterion, reviews: Mapping[str, Review]) -> Rows | None:
     """One criterion's decisions of all folds on which one of the reviews has a label; None if there are none."""
     parts = [(fold["fold"], fold["criteria"][criterion.id]) for fold in folds if criterion.id in fold["criteria"]]
+    for number, part in parts:
+        if part["labels"] != criterion.labels:
+            raise UttaError(
+                f"Fold {number} has the levels {part['labels']} of {criterion.id}, the rubric others; judge it anew."
+            )
     at = [
         (number, part, i)
         for number, part in parts

@@ -97,6 +97,13 @@ def test_only_the_labels_of_the_file_count(tmp_path):
         crossvalidate.summarise(part, tmp_path)
 
 
+def test_a_fold_on_other_levels_is_refused():
+    other = fold(0)
+    other["criteria"][CRITERION.id]["labels"] = ["bad", "good"]
+    with pytest.raises(UttaError, match=r"Fold 0 has the levels \['bad', 'good'\]"):
+        rows(other)
+
+
 def test_without_a_finished_fold_the_summary_says_so(tmp_path):
     with pytest.raises(UttaError, match="no finished fold; make one with --fold 0"):
         crossvalidate.summarise(SAMPLES, tmp_path)
