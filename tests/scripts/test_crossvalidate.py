@@ -81,7 +81,7 @@ def test_the_summary_is_written_and_printed_at_80_columns(tmp_path, capsys):
     results = json.loads((tmp_path / "results-reviews.json").read_text(encoding="utf-8"))
     assert results["folds"] == [0, 3] and results["training_minutes"] == [1.5, 1.5]
     printed = capsys.readouterr().out
-    assert "Own weights minus TF-IDF" in printed and "24 decisions on " in printed
+    assert "Own weights minus TF-IDF" in printed and "24 decisions on 6 problems." in printed
     assert max(map(len, printed.replace(str(tmp_path), "").splitlines())) <= 80
 
 
@@ -91,7 +91,7 @@ def test_only_the_labels_of_the_file_count(tmp_path):
     write_lines(part, (review.model_dump(mode="json") for review in some[8:30]))
     crossvalidate.summarise(part, tmp_path)
     results = json.loads((tmp_path / "results-some.json").read_text(encoding="utf-8"))
-    assert results["decisions"] == {CRITERION.id: PER_FOLD - 8}
+    assert results["decisions"] == {CRITERION.id: PER_FOLD - 8} and results["problems"] == 1
     write_lines(part, (review.model_dump(mode="json") for review in some[24:30]))
     with pytest.raises(UttaError, match="judged a label of"):
         crossvalidate.summarise(part, tmp_path)
