@@ -191,18 +191,18 @@ def all_rows(data: Path, renderer: Any) -> tuple[list[Any], list[Any]]:
 
 
 def shared_tokens(data: Path) -> float:
-    """Tokens that the shared passes compute per decision, over the whole file with full passes."""
+    """Tokens that the shared passes compute per decision, over the whole file with full passes: what all begin with, once."""
     from transformers import AutoTokenizer
 
     from utta.models import tree
     from utta.models.catalogue import locate
-    from utta.models.engine import PASS_TOKENS, passes
     from utta.models.render import Renderer
 
     renderer = Renderer(AutoTokenizer.from_pretrained(locate(MODEL).folder), MODEL, 8192)
     _, rows = all_rows(data, renderer)
-    layouts = [tree.lay_out(groups) for groups in passes(tree.group_rows(rows, PASS_TOKENS))]
-    return sum(layout.ids.numel() for layout in layouts) / sum(len(row.suffixes) for row in rows)
+    root = tree.shared_by_all(tree.group_rows(rows))
+    layouts = [tree.lay_out(groups, root) for groups in tree.passes(rows)]
+    return (root + sum(layout.ids.numel() for layout in layouts)) / sum(len(row.suffixes) for row in rows)
 
 
 def linear_parameters(model: Any) -> int:

@@ -18,7 +18,7 @@ from utta.models import tree
 from utta.models.catalogue import fingerprint
 from utta.models.engine import Engine, load_weights, most_tokens
 from utta.models.grammar import Guide
-from utta.models.render import DecisionRow
+from utta.models.render import DecisionRow, common_prefix
 from utta.models.writing import TextSettings
 
 QUESTIONS = {
@@ -63,6 +63,38 @@ def test_many_threads_get_the_answers_that_each_would_get_alone(tiny_engine):
     for asked in (rows, rows[::-1]):
         expected = alone if asked is rows else alone[::-1]
         assert all(map(close, together(tiny_engine.decide, asked), expected))
+
+
+def test_requests_that_wait_are_answered_in_full_passes(tiny_engine, monkeypatch):
+    rows, found = make_rows(tiny_engine, 6, 4), []
+    monkeypatch.setattr(tree, "PASS_TOKENS", tree.tokens_of(tree.group_rows(rows[:8])))
+    passes = list(tree.passes(rows))
+    assert len(passes) == 3
+    read = tree.log_probabilities
+    monkeypatch.setattr(
+        tree, "log_probabilities", lambda model, groups, **root: found.append(groups) or read(model, groups, **root)
+    )
+    with ThreadPoolExecutor(len(rows)) as pool:
+        with tiny_engine._weights:  # the worker waits, and so do all but the requests that it has taken
+            asked = []
+            for row in rows:
+                asked.append(pool.submit(tiny_engine.decide, row))
+                time.sleep(0.001)
+        for each in asked:
+            each.result(timeout=60)
+    assert len(found) <= len(passes) + 1
+    assert max(map(tree.tokens_of, found)) <= tree.PASS_TOKENS
+
+
+def test_what_prompts_begin_with_is_read_once(tiny_engine, monkeypatch):
+    computed, read = [], tree.read
+    monkeypatch.setattr(tree, "read", lambda of, layout, cache=None: computed.append(layout) or read(of, layout, cache))
+    rows = make_rows(tiny_engine, 4, 1)
+    shared = common_prefix([row.trunk for row in rows])
+    for row in rows:
+        tiny_engine.decide(row)
+    own = [len(row.trunk) - shared + sum(map(len, row.suffixes)) for row in rows]
+    assert [layout.ids.numel() for layout in computed[-2:]] == own[-2:]
 
 
 def test_the_same_row_from_many_threads_is_answered_to_each(tiny_engine):

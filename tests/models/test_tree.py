@@ -84,10 +84,10 @@ def plainly(model: Any, groups: list[tree.Group]) -> list[torch.Tensor]:
     return found
 
 
-def assert_equal(pair: tuple[Any, Any], groups: list[tree.Group]) -> None:
+def assert_equal(pair: tuple[Any, Any], groups: list[tree.Group], root: tree.Root | None = None) -> None:
     ours, plain = pair
     with torch.inference_mode():
-        mine, theirs = tree.log_probabilities(ours, groups), plainly(plain, groups)
+        mine, theirs = tree.log_probabilities(ours, groups, root=root), plainly(plain, groups)
     assert len(mine) == len(theirs) == sum(g.decisions for g in groups)
     for a, b in zip(mine, theirs, strict=True):
         assert a.dtype == torch.float32 and (a.exp() - b.exp()).abs().max() <= 1e-4
@@ -130,6 +130,17 @@ def test_the_tree_gives_the_plain_probabilities_whatever_the_shape(pair, root, s
     assert_equal(pair, build(root, shape, seed))
 
 
+@pytest.mark.parametrize("shape", SHAPES)
+def test_passes_behind_a_root_that_is_kept_give_the_plain_probabilities(pair, shape):
+    groups, root = build(*SHAPES[shape]), None
+    for now in [*([group] for group in groups), groups, groups[:1]]:
+        root = tree.root_of(pair[0], now, root)
+        assert all(row.trunk[: len(root.ids)] == root.ids for group in now for row in group.rows)
+        assert_equal(pair, now, root)
+    other = build(*SHAPES[shape], seed=1)
+    assert_equal(pair, other, tree.root_of(pair[0], other, root))
+
+
 def test_responses_that_are_equal_or_begin_alike_do_not_see_each_other(pair):
     head, reply = [7, 8, 9], [10, 11, 12]
     members = [row("x", head + reply[:n], [[4], [4, 6]]) for n in (3, 3, 1, 0)]
@@ -159,6 +170,15 @@ def test_training_through_the_tree_has_the_plain_gradients(pair, shape):
         torch.testing.assert_close(mine[name], expected, rtol=1e-4, atol=1e-5 * float(expected.abs().max()), msg=name)
 
 
+@pytest.mark.parametrize("by_sdpa", [True, False])
+def test_both_ways_of_reading_without_gradient_give_the_plain_probabilities(pair, by_sdpa, monkeypatch):
+    asked = []
+    monkeypatch.setattr(attention, "_sdpa_is_faster", lambda query: asked.append(query) or by_sdpa)
+    for shape in GRADIENTS:
+        assert_equal(pair, build(*SHAPES[shape]))
+    assert asked
+
+
 def test_a_call_without_spans_is_transformers_own(pair):
     ours, plain = pair
     ids = torch.arange(30).view(2, 15) % VOCABULARY
@@ -181,6 +201,18 @@ def test_rows_are_grouped_by_conversation_and_none_is_lost(shape, most, order):
     assert list(dict.fromkeys(r.shared for r in flat)) == firsts
 
 
+@given(shape=shapes, most=st.integers(1, 400))
+@settings(max_examples=40, deadline=None)
+def test_passes_hold_every_row_and_are_as_full_as_they_may_be(shape, most):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tree, "PASS_TOKENS", most)
+        members = [r for g in build(3, shape) for r in g.rows]
+        found = list(tree.passes(members))
+    assert [g for groups in found for g in groups] == tree.group_rows(members, most)
+    assert all(len(groups) == 1 or tree.tokens_of(groups) <= most for groups in found)
+    assert all(tree.tokens_of([*now, then[0]]) > most for now, then in itertools.pairwise(found))
+
+
 @given(root=st.integers(0, 20), shape=shapes)
 @settings(max_examples=40, deadline=None)
 def test_a_layout_holds_each_shared_token_once_and_a_read_out_per_decision(root, shape):
@@ -189,7 +221,7 @@ def test_a_layout_holds_each_shared_token_once_and_a_read_out_per_decision(root,
         alone = tree.lay_out([group])
         assert alone.ids.shape == alone.positions.shape == (1, group.tokens)
     layout = tree.lay_out(groups)
-    assert layout.ids.shape[1] <= sum(g.tokens for g in groups)
+    assert layout.ids.shape[1] == tree.tokens_of(groups) <= sum(g.tokens for g in groups)
     last = [suffix[-1] for g in groups for r in g.rows for suffix in r.suffixes]
     assert layout.ids[0, layout.readouts].tolist() == last
     ends = [len(prompt) - 1 for g in groups for r in g.rows for prompt in r.prompts]

@@ -110,6 +110,23 @@ def test_most_asides_that_it_has_not_seen_are_found(monkeypatch):
     assert sum(found[False]) < 0.15 * len(found[False])
 
 
+def test_the_classifier_is_kept_until_its_examples_change(tmp_path, monkeypatch):
+    monkeypatch.setenv("UTTA_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(asides, "data_dir", lambda: tmp_path)
+    fitted, fit = [], asides.fit
+    monkeypatch.setattr(asides, "fit", lambda examples: fitted.append(fit(examples)) or fitted[-1])
+    texts = [text for text, _ in examples()[::40]]
+
+    def odds(some):
+        lines = (json.dumps({"text": text, "judge": judge}) for text, judge in some)
+        (tmp_path / "asides.jsonl").write_text("\n".join(lines), encoding="utf-8")
+        return asides._detector.__wrapped__().log_odds(texts)
+
+    first = odds(examples()[::20])
+    assert odds(examples()[::20]) == first and len(fitted) == 1, "read again, it decides to the last bit as it did"
+    assert odds(examples()[::19]) != first and len(fitted) == 2
+
+
 def test_what_measures_the_defence_has_not_taught_it():
     texts = [text for text, _ in examples()]
     measured = (data_dir() / "edge_cases.yaml").read_text(encoding="utf-8")

@@ -1,6 +1,8 @@
 """The command `utta`: finds the subcommand and imports only that one, and turns an error into one sentence."""
 
+import atexit
 import errno
+import gc
 import importlib
 import logging
 import os
@@ -89,6 +91,10 @@ def main() -> None:
     """The entry point. The settings come first: the libraries read them when they are imported."""
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
+    # The libraries make a million objects that live on; looking through them again and again while they are imported, and
+    # once more at the end, would take two seconds.
+    gc.set_threshold(10_000)
+    atexit.register(gc.freeze)
     # It says of every text that is as long as was asked for that it was cut.
     logging.getLogger("dspy.clients.lm").setLevel(logging.ERROR)
     cli(prog_name="utta")

@@ -32,10 +32,10 @@ from utta.models.render import DecisionRow, Renderer
 from utta.models.text_rows import TextRow
 from utta.models.writing import Draft, TextSettings, write
 
-PASS_TOKENS = 4096  # tokens of one pass over decisions
 TEXT_BATCH = 32
 CANCELLED = "The request was cancelled."
-LINGER = 0.005  # seconds without a new request after which a batch starts
+LINGER = 0.02  # seconds without a new request after which a batch starts
+ENOUGH = 24  # requests that are not worth lingering for: computing may begin
 
 
 @dataclass
@@ -67,6 +67,7 @@ class Engine:
         self.renderer = Renderer(self.tokenizer, located.name, most_tokens(self.base.config))
         self.peft: Any = None
         self._adapters: set[str] = set()
+        self._roots: dict[str, tree.Root] = {}  # of the adapter that decided last: what its passes begin with
         self._waiting: list[_Request] = []
         self._changed = threading.Condition()
         self._grammar: Grammar | None = None
@@ -188,7 +189,7 @@ class Engine:
             with self._changed:
                 self._changed.wait_for(lambda: self._waiting or self._closed)
                 # Requests of a conversation arrive in quick succession: wait until none has come for a moment.
-                while self._changed.wait(LINGER) and len(self._waiting) < 64:
+                while len(self._waiting) < ENOUGH and self._changed.wait(LINGER):
                     pass
                 if not self._waiting:  # cancelled meanwhile, or closed
                     continue
@@ -206,15 +207,12 @@ class Engine:
         first = self._waiting[0]
         alike = self._alike(first)
         if isinstance(first.work, DecisionRow):
-            taken: list[_Request] = []
-            for group in _by_conversation(alike):
-                size = tree.Group(tuple(r.work for r in taken + group if isinstance(r.work, DecisionRow))).tokens
-                if taken and size > PASS_TOKENS:
-                    break
-                taken += group
+            rows = [r.work for r in alike if isinstance(r.work, DecisionRow)]
+            now = {id(row) for group in next(tree.passes(rows)) for row in group.rows}
+            taken = [r for r in alike if id(r.work) in now]
         elif isinstance(first.work, TextRow):
             sizes = accumulate(len(r.work.ids) for r in alike if isinstance(r.work, TextRow))
-            taken = [r for r, size in zip(alike, sizes, strict=True) if r is first or size <= PASS_TOKENS]
+            taken = [r for r, size in zip(alike, sizes, strict=True) if r is first or size <= tree.PASS_TOKENS]
         else:
             taken = alike[:TEXT_BATCH]
         self._waiting = [r for r in self._waiting if r not in taken]
@@ -252,8 +250,11 @@ class Engine:
         askers: dict[int, list[_Request]] = {}
         for request in batch:
             askers.setdefault(id(request.work), []).append(request)
-        for groups in passes(tree.group_rows([r.work for r in batch], PASS_TOKENS)):  # type: ignore[misc]
-            probabilities = [log.exp().tolist() for log in tree.log_probabilities(self.base, groups)]
+        for groups in tree.passes(r.work for r in batch if isinstance(r.work, DecisionRow)):
+            adapter = batch[0].adapter
+            root = tree.root_of(self.base, groups, self._roots.get(adapter))
+            self._roots = {adapter: root}
+            probabilities = [log.exp().tolist() for log in tree.log_probabilities(self.base, groups, root=root)]
             for group in groups:
                 for row in group.rows:
                     mine, probabilities = probabilities[: len(row.suffixes)], probabilities[len(row.suffixes) :]
@@ -289,26 +290,6 @@ class Engine:
                 continue
             text = self.tokenizer.decode(draft.written, skip_special_tokens=True)
             asked[id(draft)].answer.set_result(Text(text, draft.finish, len(draft.prompt), len(draft.written)))
-
-
-def _by_conversation(requests: list[_Request]) -> list[list[_Request]]:
-    groups: dict[str, list[_Request]] = {}
-    for request in requests:
-        assert isinstance(request.work, DecisionRow)
-        groups.setdefault(request.work.shared, []).append(request)
-    return list(groups.values())
-
-
-def passes(groups: list[tree.Group]) -> Iterator[list[tree.Group]]:
-    """Groups in passes of at most about `PASS_TOKENS` tokens."""
-    now: list[tree.Group] = []
-    for group in groups:
-        if now and sum(g.tokens for g in now) + group.tokens > PASS_TOKENS:
-            yield now
-            now = []
-        now.append(group)
-    if now:
-        yield now
 
 
 def load_weights(located: Located, dtype: torch.dtype) -> Any:

@@ -4,7 +4,8 @@ The plain way runs one whole prompt per decision. Here the prompts of several co
 flat sequence: the rubric, then conversation by conversation its turns and the responses to it, and after each response
 its criteria, a few tokens each. A token sees what stands before it in its own prompt and nothing else, and takes the
 position that it has there, so the result equals the plain way's (float32: to rounding). With gradients on, the same
-functions train. Nothing is padded, and the large matrix products run over all tokens at once.
+functions train. Nothing is padded, and the large matrix products run over all tokens at once. Without gradients, what a pass
+begins with (`Root`) serves the next one too.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,14 +14,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+from transformers.cache_utils import DynamicCache
 
 from utta.models import attention
 from utta.models.attention import Span
-from utta.models.flat import Layout, after, base_of, in_order, read
+from utta.models.flat import SHARED, Layout, after, base_of, in_order, read
 from utta.models.render import DecisionRow, common_prefix
 
 # Tokens of responses that attend together: fewer make small matrix products, more compute what is hidden.
 BLOCK = 160
+PASS_TOKENS = 4096  # tokens of one pass without gradient
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,16 @@ class Begun:
     states: torch.Tensor
 
 
+@dataclass(frozen=True)
+class Root:
+    """What passes begin with alike, such as the rubric: its tokens, each layer's keys and values of them
+    [1, key heads, tokens, width], and a trunk of the last pass, with which the next may have more in common."""
+
+    ids: tuple[int, ...]
+    layers: list[tuple[torch.Tensor, torch.Tensor]]
+    last: tuple[int, ...]
+
+
 def shared_by_all(groups: Sequence[Group]) -> int:
     """The number of leading tokens that several groups share (the rubric); 0 for one alone."""
     if len(groups) == 1:
@@ -85,11 +98,30 @@ def shared_by_all(groups: Sequence[Group]) -> int:
     return min(common_prefix(g.rows[0].trunk for g in groups), min(g.prefix for g in groups))
 
 
-def lay_out(groups: Sequence[Group]) -> Decisions:
-    """The flat sequence of some groups; what all of them share stands first, once."""
+def tokens_of(groups: Sequence[Group]) -> int:
+    """The number of tokens that a pass over the groups computes."""
     root = shared_by_all(groups)
+    return root + sum(group.tokens - root for group in groups)
+
+
+def passes(rows: Iterable[DecisionRow]) -> Iterator[list[Group]]:
+    """The rows in passes of at most about `PASS_TOKENS` tokens."""
+    now: list[Group] = []
+    for group in group_rows(rows, PASS_TOKENS):
+        if now and tokens_of([*now, group]) > PASS_TOKENS:
+            yield now
+            now = []
+        now.append(group)
+    if now:
+        yield now
+
+
+def lay_out(groups: Sequence[Group], known: int = 0) -> Decisions:
+    """The flat sequence of some groups; what all of them share stands first, once. Of that, the first `known` tokens are left
+    out, whose keys and values are there already; the spans count them."""
+    root = known or shared_by_all(groups)
     ids, positions, readouts = list(groups[0].rows[0].trunk[:root]), list(range(root)), []
-    spans = in_order(0, root, [])
+    spans = [] if known else in_order(0, root, [])
     for group in groups:
         sees = [(0, root)] if root else []
         start = len(ids)
@@ -112,7 +144,8 @@ def lay_out(groups: Sequence[Group]) -> Decisions:
                 if j:
                     readouts.append(len(ids) - 1)
         spans.append(Span(start, len(ids), sees, _apart(branches)))
-    return Decisions(torch.tensor([ids]), torch.tensor([positions]), spans, torch.tensor(readouts))
+    new = slice(known, None)
+    return Decisions(torch.tensor([ids[new]]), torch.tensor([positions[new]]), spans, torch.tensor(readouts) - known)
 
 
 def _apart(branches: list[tuple[int, int]]) -> torch.Tensor:
@@ -123,18 +156,37 @@ def _apart(branches: list[tuple[int, int]]) -> torch.Tensor:
     return ~(same & in_sight) | after(len(branches))
 
 
-def log_probabilities(model: Any, groups: Sequence[Group], begun: Begun | None = None) -> list[torch.Tensor]:
+def root_of(model: Any, groups: Sequence[Group], kept: Root | None = None) -> Root:
+    """What all groups begin with, and the last pass too where the root `kept` is its; what `kept` does not hold of that is
+    read now, without gradient."""
+    trunks = [group.rows[0].trunk for group in groups]
+    alike = min(common_prefix([*trunks, kept.last] if kept else trunks), *(group.prefix for group in groups))
+    known = min(len(kept.ids), alike) if kept else 0
+    layers = [(k[:, :, :known], v[:, :, :known]) for k, v in kept.layers] if kept and known else []
+    if alike - known < SHARED:
+        return Root(trunks[0][:known], layers, trunks[0])
+    ids, sees = trunks[0][known:alike], [(0, known)] if known else []
+    layout = Layout(torch.tensor([ids]), torch.arange(known, alike)[None], in_order(known, alike, sees))
+    cache = DynamicCache(layers)
+    with torch.inference_mode():
+        read(base_of(model).get_decoder(), layout, cache)
+    return Root(trunks[0][:alike], [(layer.keys, layer.values) for layer in cache.layers], trunks[0])
+
+
+def log_probabilities(
+    model: Any, groups: Sequence[Group], begun: Begun | None = None, root: Root | None = None
+) -> list[torch.Tensor]:
     """The log-probabilities of a decision's levels, for each decision of the groups in order; float32.
 
-    With `begun`, the pass goes on from there. Raises ValueError for a model with another attention than ours, which would
-    ignore who may see what.
+    With `begun`, the pass goes on from there. With `root`, which `root_of` gives, it goes on behind that, without gradient.
+    Raises ValueError for a model with another attention than ours, which would ignore who may see what.
     """
-    base, layout = base_of(model), lay_out(groups)
+    base, layout = base_of(model), lay_out(groups, len(root.ids) if root else 0)
     if base.config._attn_implementation != attention.NAME:
         raise ValueError(f"the model has the attention {base.config._attn_implementation!r}; use engine.load_weights")
     decoder, head = base.get_decoder(), base.get_output_embeddings().weight
     if begun is None:
-        hidden = read(decoder, layout)
+        hidden = read(decoder, layout, DynamicCache(root.layers) if root and root.ids else None)
     else:
         with _part(decoder, begun.layers, None), _starting_with(begun.states.to(head.device), decoder.layers[0]):
             hidden = read(decoder, layout)

@@ -17,12 +17,16 @@ import re
 import threading
 import unicodedata
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from functools import cache
+from importlib.metadata import version
 from itertools import pairwise
-from typing import Any
+from pathlib import Path
 
 from signatures.rubric import Rubric
-from utta.core.paths import data_dir
+from utta.core.files import read_json, sha256, write_text
+from utta.core.paths import data_dir, home
+from utta.programs import detector
 
 # Log-odds of an aside. From CERTAIN on a piece is one; a piece beside it on its line goes with it from LIKELY on.
 CERTAIN = 0.75
@@ -111,33 +115,33 @@ def _odds(readings: list[str]) -> list[float]:
     if not readings:
         return []
     with FITTING:
-        detector = _detector()
-    return [float(odds) for odds in detector.decision_function(readings)]
+        classifier = _detector()
+    return classifier.log_odds(readings)
 
 
 @cache
-def _detector() -> Any:
-    """The classifier of the shipped examples; fitting takes some seconds."""
-    lines = (data_dir() / "asides.jsonl").read_text(encoding="utf-8").split("\n")
-    return fit((example["text"], example["judge"]) for example in map(json.loads, filter(None, lines)))
+def _detector() -> detector.Detector:
+    """The classifier of the shipped examples. Fitting it takes two seconds, so it is kept as data for as long as neither the
+    examples nor the code that reads them change."""
+    examples, path = data_dir() / "asides.jsonl", home() / "asides.json"
+    read_by = (examples, Path(__file__), Path(detector.__file__))
+    key = [version("scikit-learn"), *map(sha256, read_by)]
+    if path.is_file() and (kept := read_json(path))["key"] == key:
+        return detector.from_data(kept)
+    lines = examples.read_text(encoding="utf-8").split("\n")
+    model = fit((example["text"], example["judge"]) for example in map(json.loads, filter(None, lines)))
+    with suppress(OSError):  # a full disk is no reason not to judge
+        write_text(path, json.dumps({"key": key} | model.as_data()))
+    return model
 
 
-def fit(examples: Iterable[tuple[str, bool]]) -> Any:
+def fit(examples: Iterable[tuple[str, bool]]) -> detector.Detector:
     """A classifier of texts, given some and whether each is said to a judge. A text of several pieces teaches as a whole and
     by its pieces."""
-    from sklearn.feature_extraction.text import TfidfVectorizer
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline, make_union
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
-
     texts, judge = [], []
     for text, to_judge in examples:
         pieces = [piece for piece in PIECE.findall(text) if WORD.search(piece)]
         for piece in dict.fromkeys((text, *pieces)):
             texts.append(next(_readings(piece)))
             judge.append(to_judge)
-    words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"\w+|[^\w\s]")
-    letters = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5), min_df=2, sublinear_tf=True)
-    model = make_pipeline(make_union(words, letters), LogisticRegression(C=8, class_weight="balanced", max_iter=2000))
-    with threadpool_limits(1):  # the vectors are short: threads would wait for each other
-        return model.fit(texts, judge)
+    return detector.fit(texts, judge)

@@ -23,7 +23,7 @@ from utta.distill.rows import render
 from utta.evaluate.open import read, unchanged
 from utta.models import tree
 from utta.models.catalogue import Located
-from utta.models.engine import PASS_TOKENS, best_dtype, load_weights, most_tokens, passes
+from utta.models.engine import best_dtype, load_weights, most_tokens
 from utta.models.render import DecisionRow, Renderer
 from utta.programs.evaluator import THREADS
 from utta.programs.folder import Program
@@ -122,7 +122,7 @@ def read_rows(model: Any, rows: Sequence[DecisionRow]) -> Logs:
     """The log-probabilities that a Transformers or PEFT model gives, row by row, criterion by criterion."""
     found: dict[int, list[Any]] = {}
     with torch.inference_mode():
-        for groups in passes(tree.group_rows(rows, PASS_TOKENS)):
+        for groups in tree.passes(rows):
             logs = iter(tree.log_probabilities(model, groups))
             for row in (row for group in groups for row in group.rows):
                 found[id(row)] = [next(logs).double().cpu().numpy() for _ in row.suffixes]
