@@ -167,7 +167,7 @@ def root_of(model: Any, groups: Sequence[Group], kept: Root | None = None) -> Ro
         return Root(trunks[0][:known], layers, trunks[0])
     ids, sees = trunks[0][known:alike], [(0, known)] if known else []
     layout = Layout(torch.tensor([ids]), torch.arange(known, alike)[None], in_order(known, alike, sees))
-    cache = DynamicCache(layers)
+    cache: Any = DynamicCache(layers)
     with torch.inference_mode():
         read(base_of(model).get_decoder(), layout, cache)
     return Root(trunks[0][:alike], [(layer.keys, layer.values) for layer in cache.layers], trunks[0])
