@@ -91,7 +91,7 @@ def main() -> None:
     """The entry point. The settings come first: the libraries read them when they are imported."""
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
-    # The libraries make a million objects that live on; looking through them again and again while they are imported, and
+    # The libraries make very many objects that live on; looking through them again and again while they are imported, and
     # once more at the end, would take two seconds.
     gc.set_threshold(10_000)
     atexit.register(gc.freeze)
