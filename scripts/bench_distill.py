@@ -9,7 +9,7 @@ weights fitted on other problems), and how our speed grows with dialogues and wi
 problem; the test part is not looked at.
 
 Each part runs in a fresh process with 2 threads and leaves its result in the folder: the same command again goes on with
-what is missing. All of it takes about 105 minutes, speed alone (`--agreement-minutes 0`) about 40. Installs LLaMA-Factory from
+what is missing. All of it should take about 105 minutes, speed alone (`--agreement-minutes 0`) 40. Installs LLaMA-Factory from
 PyPI into the folder. Prints `name: value` lines, the ratios of decisions per second last. The share of the matrix peak
 counts 4 operations for each linear weight and each token computed: forward, and the gradient of the activations.
 """

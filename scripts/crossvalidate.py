@@ -31,7 +31,7 @@ from metrics.bootstrap import Scores, difference, draw_clusters, intervals, mean
 from metrics.levels import apply_weights, expected_levels, fit_weights
 from signatures.rubric import Criterion
 from utta.core.errors import UttaError
-from utta.core.files import read_json, sha256, write_json, write_lines
+from utta.core.files import read_json, sha256, write_json, write_lines, write_text
 from utta.core.runs import claim
 from utta.evaluate.answers import all_plain, by_decision, gold_levels, judged_levels
 from utta.evaluate.baselines import baseline_probabilities
@@ -123,7 +123,8 @@ def do_fold(data: Path, fold: int, out: Path, options: Sequence[str]) -> None:
         "history": manifest["history"],
         "training_seconds": manifest["seconds"],
     }
-    write_json(result, head | {"criteria": answered(judge, held_out, work / "answers", list(files.values()))})
+    told = head | {"criteria": answered(judge, held_out, work / "answers", list(files.values()))}
+    write_text(result, json.dumps(told) + "\n")  # indented, each probability would be a line
     print(f"training_minutes: {manifest['seconds'] / 60:.1f}")
     print(f"minutes_of_this_call: {(time.monotonic() - started) / 60:.1f}")
     print(f"Wrote {result}")

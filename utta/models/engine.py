@@ -250,8 +250,8 @@ class Engine:
         askers: dict[int, list[_Request]] = {}
         for request in batch:
             askers.setdefault(id(request.work), []).append(request)
+        adapter = batch[0].adapter
         for groups in tree.passes(r.work for r in batch if isinstance(r.work, DecisionRow)):
-            adapter = batch[0].adapter
             root = tree.root_of(self.base, groups, self._roots.get(adapter))
             self._roots = {adapter: root}
             probabilities = [log.exp().tolist() for log in tree.log_probabilities(self.base, groups, root=root)]
