@@ -38,7 +38,7 @@ MARKUP = re.compile(
     r"<\||\|>|\[/?INST\]|<</?SYS>>|<!|-->|^\W*(?:system|judge)\W*$|</?(?:system|assistant|instructions?|judge|scores?|ratings?)\b",
     re.I,
 )
-DETECTING = threading.Lock()  # the first of many threads fits, and scikit-learn prepares itself once instead of in each
+FITTING = threading.Lock()  # the first of many threads fits, and the others wait
 PIECE = re.compile(r"[^.!?;\n。！？；]+[.!?;。！？；]*[\"')\]}>*]*[ \t]*|[.!?;\n。！？；\s]+")
 INVISIBLE = re.compile(r"[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff\U000e0000-\U000e007f]")
 SPACED = re.compile(r"\b(?:\w[ .*_-]){3,}\w\b")
@@ -114,8 +114,9 @@ def _verdict(rubric: Rubric) -> re.Pattern[str]:
 def _odds(readings: list[str]) -> list[float]:
     if not readings:
         return []
-    with DETECTING:
-        return _detector().log_odds(readings)
+    with FITTING:
+        classifier = _detector()
+    return classifier.log_odds(readings)
 
 
 @cache
