@@ -19,7 +19,7 @@ from tests.evaluate.scripted import RUBRIC, grid
 from utta.core.files import write_json
 from utta.distill import training
 from utta.distill.agreement import judge_items
-from utta.distill.processes import processes, within_forward
+from utta.distill.processes import one_voice, processes, within_forward
 from utta.distill.recipe import Recipe
 from utta.distill.rows import training_items
 from utta.distill.trainer import DecisionTrainer, Item, batch_loss
@@ -72,7 +72,7 @@ def shard(model: Any) -> None:
         fully_shard(part, mesh=mesh)
 
 
-if __name__ == "__main__":
+def main() -> None:
     training.best_dtype = lambda: torch.float32
     model, out, batch, *accumulations = sys.argv[1:]
     for accumulation in accumulations:
@@ -82,3 +82,8 @@ if __name__ == "__main__":
     found = gradients(wrapped, items)
     if processes().is_main_process:
         save_file(found, Path(out) / "sharded.safetensors")
+
+
+if __name__ == "__main__":
+    with one_voice():
+        main()

@@ -5,8 +5,10 @@ Each computes its share of a step's conversations and of the validation items. T
 progress. Nothing here starts a process or chooses how weights are spread over them: that is Accelerate's configuration.
 """
 
+import atexit
 import math
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -30,6 +32,10 @@ def processes() -> PartialState:
 def one_voice() -> Iterator[PartialState]:
     """This process among the others, which meet the same faults: the first one alone says them."""
     among = processes()
+    if among.num_processes > 1:
+        # Threads that talk to the others need Python to drop what they held. The interpreter's end would make that an abort
+        # of the whole process (https://github.com/pytorch/pytorch/pull/179291), and nothing tells when they are through.
+        atexit.register(time.sleep, 0.5)
     try:
         yield among
     except UttaError:
