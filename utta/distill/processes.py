@@ -33,8 +33,8 @@ def one_voice() -> Iterator[PartialState]:
     """This process among the others, which meet the same faults: the first one alone says them."""
     among = processes()
     if among.num_processes > 1:
-        # Threads that talk to the others need Python to drop what they held. The interpreter's end would make that an abort
-        # of the whole process (https://github.com/pytorch/pytorch/pull/179291), and nothing tells when they are through.
+        # Threads that talk to the others need Python to drop what they held. A process whose interpreter ends meanwhile is
+        # aborted (https://github.com/pytorch/pytorch/pull/179291), and nothing tells when they are through.
         atexit.register(time.sleep, 0.5)
     try:
         yield among
