@@ -1,13 +1,17 @@
-"""A distilled judge made on the spot: the tiny model, random LoRA weights that change its answers, and level weights."""
+"""A distilled judge made on the spot: the tiny model, random LoRA weights that change its answers, a probe of random scores
+beside them, and level weights."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from tests.evaluate.scripted import RUBRIC, grid, put_down
 from tests.models.tiny import byte_tokenizer, random_llama, save_adapter
 from utta.core.files import read_json, sha256, write_json
 from utta.models.catalogue import Located, locate
+from utta.models.probe import Probe, Words
 from utta.programs.evaluator import TeachingEvaluator
 from utta.programs.folder import save_program
 
@@ -44,6 +48,13 @@ def save_judge(folder: Path, base: Located, targets: Sequence[str] = LAYERS, **c
         folder / "adapter" / "adapter_config.json",
         read_json(folder / "adapter" / "adapter_config.json") | {"lora_alpha": 8} | config,
     )
+    scores = (
+        np.random.default_rng(1)
+        .normal(size=(read_json(base.folder / "config.json")["vocab_size"], 3))
+        .astype(np.float32)
+    )
+    clarity = Words(tuple(RUBRIC.criteria[0].labels), scores, np.zeros(3, dtype=np.float32))
+    Probe({"clarity": clarity}).save(folder / "adapter")
     data, _ = put_down(folder, VALIDATION, "validation.jsonl")
     module = TeachingEvaluator(RUBRIC)
     module.judge.fields["clarity"] = {"weights": {"Poor": 0.5, "Fair": 1.0, "Good": 0.25}}

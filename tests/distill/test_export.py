@@ -226,7 +226,8 @@ def test_ollama_gets_a_modelfile(exported, tmp_path):
 
 
 def test_decisions_can_be_read_without_utta(exported, judge, tmp_path, base):
-    """With decisions.json, the merged folder and Transformers alone."""
+    """With decisions.json, the merged folder, Transformers and safetensors alone."""
+    from safetensors.torch import load_file
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     exported("merged")
@@ -239,11 +240,16 @@ def test_decisions_can_be_read_without_utta(exported, judge, tmp_path, base):
         mark = "{" + name + "}"
         prompt = prompt.replace(mark, value) if value else "\n".join(x for x in prompt.split("\n") if mark not in x)
     judged = open_program(str(judge))(**inputs)
+    probe = load_file(tmp_path / "merged" / told["probe"]["file"])
+    response = tokenizer(inputs["teacher_response"], add_special_tokens=False)["input_ids"]
     for criterion in told["criteria"]:
         ids = tokenizer(prompt + criterion["then"], add_special_tokens=False, return_tensors="pt")
         with torch.inference_mode():
             logits = model(**ids).logits[0, -1]
-        p = logits[[level["token"] for level in criterion["levels"]]].softmax(0).tolist()
+        p = logits[[level["token"] for level in criterion["levels"]]].softmax(0)
+        if (name := criterion["criterion"]) == "clarity":
+            p = (p * (probe[f"{name}.scores"][response].mean(0) + probe[f"{name}.bias"]).softmax(0)).sqrt()
+        p = (p / p.sum()).tolist()
         ours = judged[criterion["criterion"]].probabilities
         assert p == pytest.approx(list(ours.values()), abs=0.1)  # the program runs in bf16
         best = max(zip(p, criterion["levels"], strict=True), key=lambda pair: pair[0] * pair[1]["weight"])

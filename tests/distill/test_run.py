@@ -17,6 +17,7 @@ from utta.distill.recipe import Recipe
 from utta.distill.run import distill, prepare
 from utta.evaluate.run import Asked as Evaluate
 from utta.evaluate.run import evaluate
+from utta.models.probe import Probe
 from utta.programs.folder import open_program
 from utta.records.read import write_records
 
@@ -94,6 +95,7 @@ def test_a_program_is_trained_calibrated_and_judges(asked, tmp_path):
         "run.json", "history.json", "losses.jsonl", "validation", "adapter", "program.json", "rubric.yaml", "manifest.json",
     }  # fmt: skip
     assert {path.suffix for path in (out / "adapter").iterdir()} == {".jinja", ".json", ".safetensors"}
+    assert set(Probe.load(out / "adapter").words) == {"clarity", "tone"}
 
     results = evaluate(Evaluate(str(out), asked().validation, tmp_path / "run", rubric=asked().rubric))
     assert results["counts"]["scored"] == 8 and results["times_scored"] == 1
@@ -182,6 +184,7 @@ def test_what_was_trained_is_not_trained_again(asked, monkeypatch):
     assert (asked().out / "history.json").read_bytes() == before
     ours = adapter(asked().out)
     assert all(torch.equal(ours[name], trained[name]) for name in trained)
+    assert Probe.load(asked().out / "adapter")
 
 
 def test_the_same_seed_gives_the_same_weights(asked, tmp_path, in_float32):

@@ -5,7 +5,7 @@
     out/checkpoints/     the Trainer's, while it trains
     out/best/            the adapter that agreed best with the experts on validation so far
     out/losses.jsonl     the loss of each step; history.json, the agreement after each epoch
-    out/program.json, rubric.yaml, adapter/, manifest.json     the finished program
+    out/program.json, rubric.yaml, adapter/, manifest.json     the finished program; in adapter/ the probe too
 
 Training sees the training file alone; validation chooses the epoch and fits the level weights; no test data comes near.
 Under `accelerate launch` all processes train; the first one alone claims the folder, calibrates and saves.
@@ -23,15 +23,18 @@ from utta.core.errors import UttaError
 from utta.core.files import read_json, sha256
 from utta.core.runs import claim
 from utta.distill.pool import Pool, find_held_out, read_pool
+from utta.distill.probe import fit_probe
 from utta.distill.processes import one_voice, processes
 from utta.distill.recipe import Recipe, Teachers
-from utta.distill.rows import Lessons, too_long
+from utta.distill.rows import Lessons, too_long, training_items
 from utta.distill.teacher import identity, open_teachers, teach
 from utta.evaluate.answers import by_decision
 from utta.evaluate.calibrate import calibrate
 from utta.evaluate.open import labelled, open_on, read, refuse_leak
 from utta.evaluate.predict import predict
 from utta.models.catalogue import DEFAULT, Located, locate
+from utta.models.engine import engine
+from utta.models.probe import FILE, Probe
 from utta.models.render import Renderer
 from utta.programs.folder import Program, save_program
 from utta.records.review import Review
@@ -190,17 +193,20 @@ def distill(asked: Asked) -> dict[str, Any] | None:
     if not among.is_main_process:
         return None
     if not finished:
-        _finish(asked, prepared, taught, history)
+        _finish(asked, prepared, lessons, taught, history)
     return _finished(asked.out)
 
 
-def _finish(asked: Asked, prepared: Prepared, taught: dict[str, Any], history: list[dict[str, Any]]) -> None:
-    """Make the program of the best adapter: calibrate it and save it."""
-    gc.collect()  # what trained is part of a circle, and calibration loads the base weights again
-    adapter = asked.out / "adapter"
-    if not adapter.is_dir():
-        shutil.copytree(asked.out / "best", asked.out / ".adapter", dirs_exist_ok=True)
-        (asked.out / ".adapter").rename(adapter)
+def _finish(
+    asked: Asked, prepared: Prepared, lessons: Lessons | None, taught: dict[str, Any], history: list[dict[str, Any]]
+) -> None:
+    """Make the program of the best adapter: put a probe beside it, calibrate both and save them."""
+    gc.collect()  # what trained is part of a circle, and the base weights are loaded again
+    if not (asked.out / "adapter").is_dir():
+        made = asked.out / ".adapter"
+        shutil.copytree(asked.out / "best", made, dirs_exist_ok=True)
+        _probe(asked, prepared, lessons).save(made)
+        made.rename(asked.out / "adapter")
     program = replace(prepared.program, model_name=prepared.located.name, folder=asked.out)
     model = program.load_model()
     (asked.out / "validation").mkdir(exist_ok=True)
@@ -210,6 +216,7 @@ def _finish(asked: Asked, prepared: Prepared, taught: dict[str, Any], history: l
         "model": prepared.located.name,
         "base_fingerprint": prepared.located.fingerprint,
         "adapter": model.version.rsplit("@", 1)[-1],
+        "probe": {"file": f"adapter/{FILE}", "sha256": sha256(asked.out / "adapter" / FILE)},
         "train": _part(prepared, "train", prepared.train),
         "validation": _part(prepared, "validation", prepared.validation),
         "recipe": prepared.config["recipe"],
@@ -219,6 +226,15 @@ def _finish(asked: Asked, prepared: Prepared, taught: dict[str, Any], history: l
         "seconds": history[-1]["seconds"],
     }
     save_program(asked.out, program.module, manifest, program.rubric)
+
+
+def _probe(asked: Asked, prepared: Prepared, lessons: Lessons | None) -> Probe:
+    """A probe of what the adapter learnt from. No level is weighed up in it: calibration does that."""
+    base, program = engine(prepared.located.name), prepared.program.module
+    items = training_items(
+        program, prepared.train, base.renderer, reviewer_cap=asked.recipe.reviewer_cap, lessons=lessons
+    )
+    return fit_probe(program.rubric, items, base.base.get_input_embeddings().weight)
 
 
 def _lessons(asked: Asked, prepared: Prepared) -> tuple[Lessons | None, dict[str, Any]]:

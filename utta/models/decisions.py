@@ -55,7 +55,7 @@ class DecisionClient(dspy.BaseLM):
 
 
 class LocalDecisions(DecisionClient):
-    """Reads the levels' probabilities from a local model, with or without an adapter."""
+    """Reads the levels' probabilities from a local model, with or without an adapter, and from the probe beside it."""
 
     def __init__(self, engine: Engine, adapter: str = "", cache: bool = True):
         super().__init__(engine.located.with_adapter(adapter), cache)
@@ -63,7 +63,10 @@ class LocalDecisions(DecisionClient):
         self.adapter = adapter
 
     def probabilities(self, state: Mapping[str, Any], questions: Mapping[str, Any]) -> list[list[float]]:
-        return self.engine.decide(self.engine.renderer.render(state, questions), self.adapter)
+        row = self.engine.renderer.render(state, questions)
+        told = self.engine.decide(row, self.adapter)
+        probe = self.engine.probe(self.adapter)
+        return probe.beside(row, told) if probe else told
 
     def cancel(self) -> None:
         self.engine.cancel()

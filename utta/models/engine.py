@@ -28,6 +28,7 @@ from utta.core.files import read_json
 from utta.models import attention, text_rows, tree
 from utta.models.catalogue import Located, fingerprint, locate
 from utta.models.grammar import Grammar, Guide
+from utta.models.probe import Probe
 from utta.models.render import DecisionRow, Renderer
 from utta.models.text_rows import TextRow
 from utta.models.writing import Draft, TextSettings, write
@@ -66,7 +67,9 @@ class Engine:
         self.base = load_weights(located, dtype or best_dtype()).to(self.device).eval()
         self.renderer = Renderer(self.tokenizer, located.name, most_tokens(self.base.config))
         self.peft: Any = None
-        self._adapters: set[str] = set()
+        self._probes: dict[str, Probe | None] = {
+            "": Probe.load(located.folder)
+        }  # by adapter, "" for the base model alone
         self._roots: dict[str, tree.Root] = {}  # of the adapter that decided last: what its passes begin with
         self._waiting: list[_Request] = []
         self._changed = threading.Condition()
@@ -117,7 +120,7 @@ class Engine:
             )
         name = fingerprint(folder)
         with self._weights:
-            if name not in self._adapters:
+            if not self.holds(name):
                 if self.peft is None:
                     self.peft = PeftModel.from_pretrained(
                         self.base, folder, adapter_name=name, autocast_adapter_dtype=False
@@ -125,12 +128,16 @@ class Engine:
                 else:
                     self.peft.load_adapter(folder, adapter_name=name, autocast_adapter_dtype=False)
                 self.peft.eval()
-                self._adapters.add(name)
+                self._probes[name] = Probe.load(folder)
         return name
 
     def holds(self, adapter: str) -> bool:
         """Whether the adapter of that fingerprint has been added."""
-        return adapter in self._adapters
+        return adapter in self._probes
+
+    def probe(self, adapter: str = "") -> Probe | None:
+        """What lies beside the adapter's weights, or the base model's; None where there is none."""
+        return self._probes[adapter]
 
     @property
     def _ends(self) -> set[int]:

@@ -27,7 +27,8 @@ class DecisionRow:
     `criteria[i]`.
 
     `shared` names the part that other responses of the same conversation share. `codes[i]` holds the token ids of the
-    levels of criterion i, in the order of `labels[i]`; the read-out is at the last token of the suffix.
+    levels of criterion i, in the order of `labels[i]`; the read-out is at the last token of the suffix. `response` holds the
+    response's own tokens, by themselves.
     """
 
     shared: str
@@ -36,6 +37,7 @@ class DecisionRow:
     labels: tuple[tuple[str, ...], ...]
     suffixes: tuple[tuple[int, ...], ...]
     codes: tuple[tuple[int, ...], ...]
+    response: tuple[int, ...] = ()
 
     @property
     def prompts(self) -> list[list[int]]:
@@ -98,6 +100,7 @@ class Renderer:
             labels=tuple(labels.values()),
             suffixes=tuple(tuple(ids[trunk:]) for ids in sequences),
             codes=tuple(self.code_ids[: len(x)] for x in labels.values()),
+            response=tuple(self._tokenise(self._value(state["inputs"].get(INPUT_FIELDS[-1])))),
         )
 
     def _chat(self, state: Mapping[str, Any], questions: Mapping[str, Mapping[str, Any]]) -> tuple[str, str]:
@@ -130,10 +133,14 @@ class Renderer:
         names = [n for n in INPUT_FIELDS if n in inputs] + sorted(n for n in inputs if n not in INPUT_FIELDS)
         parts = []
         for name in names:
-            value = self.neutralise(str(inputs[name] or "")).strip()
+            value = self._value(inputs[name])
             if value or name == INPUT_FIELDS[-1]:
                 parts.append(f"{name.replace('_', ' ').capitalize()}:{_between(name)}{value}")
         return "\n".join(parts)
+
+    def _value(self, given: Any) -> str:
+        """An input as the prompt shows it."""
+        return self.neutralise(str(given or "")).strip()
 
     def _demos(self, state: Mapping[str, Any], questions: Mapping[str, Any]) -> list[str]:
         parts = []

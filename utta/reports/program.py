@@ -30,6 +30,8 @@ def render_program(manifest: dict[str, Any], console: Console, folder: Path) -> 
     pairs(console, [(_title(key), _brief(value)) for key, value in manifest.items() if key not in TABLED])
     _teacher(manifest.get("teacher"), console)
     _epochs(_rows(manifest.get("history")), console)
+    if manifest.get("probe"):
+        note(console, "This is the adapter alone; below, the probe of the response's words decides with it.")
     _candidates(_rows(manifest.get("candidates")), console)
     _strategies(_rows(manifest.get("strategies")), console)
     _scores(manifest, console)

@@ -1,8 +1,8 @@
 """`decisions.json`: how another server reads the judge's decisions, without UTTA.
 
-It holds the prompt with marks like {conversation} in place of the inputs, and per criterion what stands after the prompt,
-the token of each level's code and the level weights. The server is asked for the probabilities of these tokens as the
-next one, with the prompt as it is (no chat template applied again).
+It holds the prompt with marks like {conversation} in place of the inputs, per criterion what stands after the prompt, the
+token of each level's code and the level weights, and how the probe is used. The server is asked for the probabilities of
+these tokens as the next one, with the prompt as it is (no chat template applied again).
 """
 
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from signatures.rubric import INPUT_FIELDS
 from utta.distill.export.parity import level_weights
 from utta.models.decisions import Recorder
+from utta.models.probe import FILE
 from utta.models.render import CODES, DecisionRow, Renderer
 from utta.programs.folder import Program
 
@@ -19,10 +20,15 @@ HOW = (
     "is the one with the largest probability of its code's token times its weight; the probabilities among a criterion's "
     "codes are made to sum to 1."
 )
+BESIDE = (
+    "For each criterion in the file, before the weights: take the response's own tokens, by themselves, and the mean of their "
+    "rows of CRITERION.scores; add CRITERION.bias; the softmax are the probe's probabilities of the levels, in order. Multiply "
+    "the model's with them, take the square roots, and make them sum to 1. Without this the weights do not fit the model."
+)
 
 
-def reading(program: Program, renderer: Renderer) -> dict[str, Any]:
-    """What `decisions.json` holds."""
+def reading(program: Program, renderer: Renderer, probe: bool) -> dict[str, Any]:
+    """What `decisions.json` holds; `probe` says whether there is one beside the weights."""
     row, weights = _marked(program, renderer), level_weights(program)
     criteria = [
         {
@@ -35,7 +41,8 @@ def reading(program: Program, renderer: Renderer) -> dict[str, Any]:
         }
         for name, labels, suffix, codes in zip(row.criteria, row.labels, row.suffixes, row.codes, strict=True)
     ]
-    return {"how": HOW, "prompt": renderer.tokenizer.decode(row.trunk), "criteria": criteria}
+    told = {"how": HOW, "prompt": renderer.tokenizer.decode(row.trunk), "criteria": criteria}
+    return told | ({"probe": {"file": FILE, "how": BESIDE}} if probe else {})
 
 
 def _marked(program: Program, renderer: Renderer) -> DecisionRow:

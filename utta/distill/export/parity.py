@@ -24,6 +24,7 @@ from utta.evaluate.open import read, unchanged
 from utta.models import tree
 from utta.models.catalogue import Located
 from utta.models.engine import best_dtype, load_weights, most_tokens
+from utta.models.probe import Probe
 from utta.models.render import DecisionRow, Renderer
 from utta.programs.evaluator import THREADS
 from utta.programs.folder import Program
@@ -40,12 +41,14 @@ Logs = list[NDArray[np.float64]]  # per decision the log-probabilities of its le
 
 @dataclass(frozen=True)
 class Reference:
-    """What the program itself says: `rows` of responses, and for each decision of them in order the level weights and the
-    log-probabilities, `as_run` by UTTA here and `exact` in float32. `file` is where the responses come from."""
+    """What the program itself says: `rows` of responses, and for each decision of them in order the log-probabilities that
+    its model gives, `as_run` by UTTA here and `exact` in float32; by criterion its level weights, and its probe, if it has
+    one. `file` is where the responses come from."""
 
     file: Path
     rows: list[DecisionRow]
-    weights: list[list[float]]
+    weights: dict[str, list[float]]
+    probe: Probe | None
     as_run: Logs
     exact: Logs
 
@@ -59,21 +62,28 @@ class Reference:
         }
 
     def compare(self, ours: Logs, theirs: Logs) -> dict[str, Any]:
-        """How many decisions have the same level, and the largest and mean difference of a log-probability."""
-        pairs = list(zip(ours, theirs, self.weights, strict=True))
-        same = sum(_level(a, w) == _level(b, w) for a, b, w in pairs)
-        differences = np.abs(np.concatenate([a - b for a, b, _ in pairs]))
+        """How many decisions have the same level, by the program's probe and weights with either, and the largest and mean
+        difference of a log-probability."""
+        same = sum(a == b for a, b in zip(self._levels(ours), self._levels(theirs), strict=True))
+        differences = np.abs(np.concatenate(ours) - np.concatenate(theirs))
         return {
-            "n": len(pairs),
+            "n": len(ours),
             "same_level": same,
-            "agreement": round(same / len(pairs), 4),
+            "agreement": round(same / len(ours), 4),
             "largest_difference": round(float(differences.max()), 6),
             "mean_difference": round(float(differences.mean()), 6),
         }
 
-
-def _level(logs: NDArray[np.float64], weights: Sequence[float]) -> int:
-    return int(apply_weights(np.exp(logs)[None], weights)[0])
+    def _levels(self, logs: Logs) -> list[int]:
+        """The level of each decision."""
+        left, levels = iter(logs), []
+        for row in self.rows:
+            told = [np.exp(next(left)).tolist() for _ in row.criteria]
+            both = self.probe.beside(row, told) if self.probe else told
+            levels += [
+                int(apply_weights([p], self.weights[name])[0]) for name, p in zip(row.criteria, both, strict=True)
+            ]
+        return levels
 
 
 def reference(program: Program, located: Located, data: Path | None, count: int) -> Reference | None:
@@ -95,7 +105,8 @@ def reference(program: Program, located: Located, data: Path | None, count: int)
     return Reference(
         file,
         rows,
-        [level_weights(program)[name] for row in rows for name in row.criteria],
+        level_weights(program),
+        engine.probe(adapter),
         [np.log(np.maximum(p, 1e-30)) for answer in answers for p in answer],
         read_rows(exact, rows),
     )

@@ -6,8 +6,8 @@ merged    OUT/model.safetensors, config.json                   one model for Tra
 gguf      OUT/model-f16.gguf, adapter-f16.gguf                 llama.cpp: the merged model, and the adapter for the base's GGUF
 ollama    the same, OUT/Modelfile, Modelfile.adapter           and the base's GGUF where the catalogue has one
 
-Beside each: the tokenizer and chat template, decisions.json (how another server reads levels), program.json, rubric.yaml
-and manifest.json with the hash of every file.
+Beside each: the tokenizer and chat template, decisions.json (how another server reads levels), the probe that goes with the
+weights, program.json, rubric.yaml and manifest.json with the hash of every file.
 """
 
 import hashlib
@@ -35,6 +35,7 @@ from utta.distill.export.parity import (
 )
 from utta.distill.export.plain import read_plain, write_peft
 from utta.models.catalogue import CATALOGUE, Located, locate, pull_gguf
+from utta.models.probe import Probe
 from utta.models.render import Renderer
 from utta.programs.folder import HERE, Program, open_judge, save_program
 
@@ -81,7 +82,9 @@ def export(asked: Asked) -> dict[str, Any]:
         made.mkdir()
         copy_tokenizer(opened.located.folder, made)
         forms = _write(opened, asked, made)
-        write_json(made / "decisions.json", reading(opened.program, opened.renderer))
+        if probe := Probe.load(opened.adapter):
+            probe.save(made)
+        write_json(made / "decisions.json", reading(opened.program, opened.renderer, bool(probe)))
         _save(asked, opened, forms, made)
         return read_json(made / "manifest.json")
 
