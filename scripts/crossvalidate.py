@@ -37,7 +37,7 @@ from utta.evaluate.answers import all_plain, by_decision, gold_levels, judged_le
 from utta.evaluate.baselines import baseline_probabilities
 from utta.evaluate.open import data_rubric, refuse_leak
 from utta.evaluate.predict import read_predictions
-from utta.evaluate.results import scored, skipped
+from utta.evaluate.results import scored
 from utta.prepare.split import split_by, split_file
 from utta.programs.folder import now, open_program
 from utta.records.read import read_reviews
@@ -265,12 +265,11 @@ def decided(rows: Rows) -> dict[str, list[int]]:
 def cross_fitted(rows: Rows) -> list[int]:
     """Levels by weights that are fitted on the answers of the other folds, which other adapters of the recipe gave."""
     gold, problems = np.array(rows.gold), np.array([review.cluster for review in rows.reviews])
-    skip = skipped(rows.gold, len(rows.criterion.levels))
     levels = np.zeros(len(gold), dtype=np.int64)
     for held_out in set(rows.fold.tolist()):
         fitted = rows.fold != held_out
         expected = expected_levels(rows.chances[fitted], gold[fitted])
-        weights = fit_weights(rows.chances[fitted], expected, clusters=problems[fitted].tolist(), skip=skip)
+        weights = fit_weights(rows.chances[fitted], expected, clusters=problems[fitted].tolist())
         levels[~fitted] = apply_weights(rows.chances[~fitted], weights)
     return levels.tolist()
 

@@ -38,6 +38,23 @@ def judged(answer, reviews, folder, cache=False):
     return program, by_decision(predict(program, reviews, folder)["predictions"])
 
 
+def test_a_level_too_rare_to_count_in_macro_f1_is_weighed_up_too(tmp_path):
+    """Eight of 72 are fair, and the judge, which likes "Good", knows them from the others."""
+    reviews = [make_review(n, f"p{n % 12}", "Fair" if n % 9 == 0 else CLARITY[n % 2 * 2]) for n in range(72)]
+    levels = {review.response: review.levels["clarity"] for review in reviews}
+
+    def shy(state, criterion, labels):
+        if criterion != "clarity":
+            return [0.5, 0.5]
+        return {"Poor": [0.6, 0.1, 0.3], "Fair": [0.1, 0.4, 0.5], "Good": [0.1, 0.1, 0.8]}[
+            levels[state["inputs"]["teacher_response"]]
+        ]
+
+    program, answers = judged(shy, reviews, tmp_path / "run")
+    weights = calibrate(program, reviews, answers)["clarity"]["weights"]
+    assert weights["Fair"] * 0.4 > weights["Good"] * 0.5
+
+
 def test_a_planted_bias_is_found_and_kept_through_saving(tmp_path):
     program, answers = judged(leaning(REVIEWS), REVIEWS, tmp_path / "run")
     report = calibrate(program, REVIEWS, answers)

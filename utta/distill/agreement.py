@@ -62,7 +62,7 @@ def validation_figures(judged: dict[str, Judged]) -> dict[str, float]:
         skip = skipped(each.gold.tolist(), levels)
         plain.append(macro_f1(each.gold, decided, levels, skip=skip))
         if len(set(each.problems)) > 1:
-            decided = cross_fitted(each.probabilities, each.gold, each.problems.tolist(), skip=skip)
+            decided = cross_fitted(each.probabilities, each.gold, each.problems.tolist())
         weighted.append(macro_f1(each.gold, decided, levels, skip=skip))
     return {"loss": _mean(losses), "macro_f1": _mean(plain), "macro_f1_weighted": _mean(weighted)}
 
