@@ -22,19 +22,22 @@ from utta.models.render import DecisionRow
 # The inverse strength of the penalty on standardised inputs: of .001, .003 and .01, all much alike on MRBench V3's training
 # part, the one with the lowest loss.
 STRENGTH = 1e-3
+PART = 16_384  # tokens whose scores are computed at a time
 
 Floats = NDArray[np.float64]
 
 
 def fit_probe(rubric: Rubric, items: Sequence[Item], embeddings: torch.Tensor) -> Probe:
     """A probe of the criteria with a target, given the `embeddings` [vocabulary, width] of the base model's tokens."""
-    table, words = embeddings.detach().float().cpu().numpy(), {}
+    words, embeddings = {}, embeddings.detach().cpu()
     for place, criterion in enumerate(rubric.criteria):
         taught = [(row, target) for row, target in _decisions(items, place) if target and sum(target) and row.response]
         if taught:
-            inputs = np.array([table[list(row.response)].mean(0) for row, _ in taught], dtype=np.float64)
-            weights, bias = _regression(inputs, np.array([target for _, target in taught]))
-            scores = table @ weights.astype(np.float32)
+            inputs = torch.stack([embeddings[list(row.response)].double().mean(0) for row, _ in taught])
+            weights, bias = _regression(inputs.numpy(), np.array([target for _, target in taught]))
+            mapped = torch.from_numpy(weights).float()
+            # A large vocabulary in float32 at once may be more than there is room for.
+            scores = torch.cat([part.float() @ mapped for part in embeddings.split(PART)]).numpy()
             words[criterion.id] = Words(tuple(criterion.labels), scores, bias.astype(np.float32))
     return Probe(words)
 

@@ -67,9 +67,8 @@ class Engine:
         self.base = load_weights(located, dtype or best_dtype()).to(self.device).eval()
         self.renderer = Renderer(self.tokenizer, located.name, most_tokens(self.base.config))
         self.peft: Any = None
-        self._probes: dict[str, Probe | None] = {
-            "": Probe.load(located.folder)
-        }  # by adapter, "" for the base model alone
+        # By adapter; "" stands for the base model alone.
+        self._probes: dict[str, Probe | None] = {"": Probe.load(located.folder)}
         self._roots: dict[str, tree.Root] = {}  # of the adapter that decided last: what its passes begin with
         self._waiting: list[_Request] = []
         self._changed = threading.Condition()
