@@ -28,8 +28,8 @@ def calibrate(program: TeachingEvaluator, reviews: Sequence[Review], answers: An
     fitted on other problems. Criteria with labels on one problem only are left as they are.
 
     Weights heed every level, also one that has too few labels here to count in macro-F1. On MRBench, cross-validated, with
-    weights from some 124 replies of which nine or so have the rarest level, to leave it out gave .561 on V3's four criteria
-    and .547 on all eight, to heed it .578 and .576 (without a probe .540 and .535, and .548 and .551). The weights always
+    weights from some 124 replies of which nine or so have the rarest level, to leave it out gave .557 on V3's four criteria
+    and .566 on all eight, to heed it .574 and .576 (without a probe .536 and .548, and .543 and .551). The weights always
     stay: on MRBench V3, fitted on 5 or 13 problems and scored on others (36 draws each, three judges),
     they gave .032 and .044 more macro-F1 than the likeliest level; to keep only those that won on other problems gave less.
     """
