@@ -28,6 +28,7 @@ def review(response="Look again.", said="5", **change):
         ("a\x00b\x1b[0m\ufeff", "ab[0m", ("control characters",)),
         ("a\xa0 b\t c ", "a b c", ("spaces",)),
         ("one\r\ntwo\rthree", "one\ntwo\nthree", ("line ends",)),
+        ("\t\r0", "0", ("line ends", "spaces")),
         ("\n  12\n+  7  \n----\n\n", "  12\n+  7\n----", ("spaces",)),
         ("Tutor: Look again.", "Look again.", ("speaker's name",)),
         ("Sure! Here is a possible response: Look.", "Look.", ("wrapping",)),

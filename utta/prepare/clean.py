@@ -29,7 +29,7 @@ SHOWN = 5
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufeff]")
 SPACES = re.compile(r"[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000\t]")
 LINE_ENDS = re.compile(r"\r\n?|[\u0085\u2028\u2029]")
-TRAILING = re.compile(r"[ ]+(?=\n)|\s+\Z|\A\s*\n")
+TRAILING = re.compile(r"\A\s*\n|[ ]+(?=\n)|\s+\Z")  # the start first: after a part of it is gone, \A is behind
 RUN = re.compile(r"(?<=\S) {2,}")
 NAMES = {"student": ("student", "user", "learner"), "teacher": ("teacher", "tutor", "aita", "assistant")}
 WRAPPING = re.compile(
