@@ -61,7 +61,8 @@ def test_peft_is_plain_lora_and_answers_as_the_program(exported, tmp_path, base)
     assert checked["with_the_program"]["same_level"] == DECISIONS
     assert checked["with_the_program"]["largest_difference"] < 0.05
     assert 0 < checked["in_float32"]["largest_difference"] < 0.05
-    assert set(manifest["files"]) == {path.name for path in out.iterdir()} - {"manifest.json"}
+    files = {str(path.relative_to(out)) for path in out.rglob("*") if path.is_file()}
+    assert set(manifest["files"]) == files - {"manifest.json"} and "probe/probe.safetensors" in files
     assert all(sha256(out / name) == digest for name, digest in manifest["files"].items())
     assert manifest["base"]["id"] == "base" and "local folder" in manifest["base"]["note"]
     assert manifest == read_json(out / "manifest.json")
@@ -104,6 +105,7 @@ def test_the_merged_folder_is_a_program_of_its_own(exported, judge, tmp_path):
     manifest = exported("merged")
     assert manifest["parity"]["forms"]["merged"]["in_float32"]["same_level"] == DECISIONS
     assert not (judge / "adapter" / "model.safetensors").exists()
+    assert [path.name for path in (tmp_path / "merged").glob("*.safetensors")] == ["model.safetensors"]
     merged, original = open_program(str(tmp_path / "merged")), open_program(str(judge))
     assert merged.model_name == str(tmp_path / "merged") and merged.adapter is None
     assert merged.state == original.state

@@ -94,7 +94,8 @@ def test_a_program_is_trained_calibrated_and_judges(asked, tmp_path):
     assert {path.name for path in out.iterdir()} == {
         "run.json", "history.json", "losses.jsonl", "validation", "adapter", "program.json", "rubric.yaml", "manifest.json",
     }  # fmt: skip
-    assert {path.suffix for path in (out / "adapter").iterdir()} == {".jinja", ".json", ".safetensors"}
+    files = [path for path in (out / "adapter").rglob("*") if path.is_file()]
+    assert {path.suffix for path in files} == {".jinja", ".json", ".safetensors"}
     assert set(Probe.load(out / "adapter").words) == {"clarity", "tone"}
 
     results = evaluate(Evaluate(str(out), asked().validation, tmp_path / "run", rubric=asked().rubric))

@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors.numpy import save
 
 from tests.models.tiny import save_adapter
+from utta.core.errors import UttaError
 from utta.models.decisions import LocalDecisions
-from utta.models.probe import Probe, Words
+from utta.models.probe import FILE, Probe, Words
 from utta.models.render import DecisionRow
 
 LEVELS = ("No", "Some", "Yes")
@@ -27,9 +29,23 @@ def row(*response, labels=LEVELS, criterion="Hint"):
 def test_a_file_holds_the_whole_probe(tmp_path):
     assert Probe.load(tmp_path) is None
     probe().save(tmp_path)
-    assert {path.name for path in tmp_path.iterdir()} == {"probe.safetensors"}
+    assert not list(tmp_path.glob("*.safetensors"))  # where other servers would take it for a part of the model
     told = [[0.2, 0.3, 0.5]]
     assert Probe.load(tmp_path).beside(row(3, 1, 3), told) == probe().beside(row(3, 1, 3), told)
+
+
+def test_a_turned_table_is_written_as_it_reads(tmp_path):
+    turned = Words(LEVELS, np.arange(12, dtype=np.float32).reshape(3, 4).T, np.zeros(3, np.float32))
+    Probe({"Hint": turned}).save(tmp_path)
+    assert np.array_equal(Probe.load(tmp_path).words["Hint"].scores, turned.scores)
+
+
+@pytest.mark.parametrize("content", [b"", b"half", save({"a": np.zeros(1)})])
+def test_a_broken_file_is_told_in_one_sentence(tmp_path, content):
+    probe().save(tmp_path)
+    (tmp_path / FILE).write_bytes(content)
+    with pytest.raises(UttaError, match=r"probe\.safetensors is no whole probe .* make the program anew\.$"):
+        Probe.load(tmp_path)
 
 
 def test_a_response_s_chances_are_the_softmax_of_its_tokens_mean_score():

@@ -212,11 +212,12 @@ def _finish(
     (asked.out / "validation").mkdir(exist_ok=True)
     told = predict(program.module, prepared.validation, asked.out / "validation", "Calibrating")
     calibration = calibrate(program.module, prepared.validation, by_decision(told["predictions"]))
+    probe = asked.out / "adapter" / FILE  # none in a run that stopped here before there were probes
     manifest = {
         "model": prepared.located.name,
         "base_fingerprint": prepared.located.fingerprint,
         "adapter": model.version.rsplit("@", 1)[-1],
-        "probe": {"file": f"adapter/{FILE}", "sha256": sha256(asked.out / "adapter" / FILE)},
+        **({"probe": {"file": f"adapter/{FILE}", "sha256": sha256(probe)}} if probe.is_file() else {}),
         "train": _part(prepared, "train", prepared.train),
         "validation": _part(prepared, "validation", prepared.validation),
         "recipe": prepared.config["recipe"],

@@ -98,14 +98,14 @@ def locate(name: str) -> Located:
 
 def fingerprint(folder: Path) -> str:
     """12 hex digits that tell one set of weights from another: over each safetensors file's name and size, and its
-    first and last MiB."""
+    first and last MiB; a probe beside the weights is one of them."""
     digest = hashlib.sha256()
     files = sorted(folder.glob("*.safetensors"))
     if not files:
         raise UttaError(
             f"{folder} holds no *.safetensors file, and UTTA loads no other kind of weights; convert the model first."
         )
-    for path in files:
+    for path in [*files, *folder.glob("probe/*.safetensors")]:
         digest.update(f"{path.name}:{path.stat().st_size}\n".encode())
         with open(path, "rb") as file:
             digest.update(file.read(1 << 20))

@@ -21,9 +21,10 @@ HOW = (
     "codes are made to sum to 1."
 )
 BESIDE = (
-    "For each criterion in the file, before the weights: take the response's own tokens, by themselves, and the mean of their "
-    "rows of CRITERION.scores; add CRITERION.bias; the softmax are the probe's probabilities of the levels, in order. Multiply "
-    "the model's with them, take the square roots, and make them sum to 1. Without this the weights do not fit the model."
+    "For each criterion in the file, before the weights: take the tokens of the response alone, blank ends taken off and no "
+    "special token added, and the mean of their rows of CRITERION.scores; add CRITERION.bias; the softmax are the probe's "
+    "probabilities of the levels, in order. Multiply the model's with them, take the square roots, and make them sum to 1. A "
+    "response without a token keeps the model's. Without this the weights do not fit the model."
 )
 
 

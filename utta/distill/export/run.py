@@ -249,5 +249,6 @@ def _save(asked: Asked, opened: Opened, forms: Told, out: Path) -> None:
         | {"forms": forms, "bounds": BOUNDS, "out_of_bounds": out_of_bounds(forms)},
     }
     save_program(out, program.module, manifest, program.rubric)
-    files = {path.name: sha256(path) for path in sorted(out.iterdir()) if path.name != "manifest.json"}
+    written = [path for path in sorted(out.rglob("*")) if path.is_file() and path != out / "manifest.json"]
+    files = {str(path.relative_to(out)): sha256(path) for path in written}
     write_json(out / "manifest.json", read_json(out / "manifest.json") | {"files": files})
