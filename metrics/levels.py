@@ -66,7 +66,6 @@ def fit_weights(
     *,
     clusters: Sequence[Hashable] | None = None,
     metric: str = "macro_f1",
-    skip: Sequence[int] = (),
     good: Sequence[bool] | None = None,
     resamples: int = 20,
     seed: int = 0,
@@ -75,7 +74,7 @@ def fit_weights(
 
     `probabilities [n, levels]`; `gold` levels `[n]` or the chance of each `[n, levels]`; `clusters [n]` names each row's
     problem (default: each row its own); `metric` is macro_f1, accuracy, kappa, quadratic_kappa or lenient_macro_f1, which
-    needs `good[level]`; `skip` are levels left out of macro-F1. All ones without rows.
+    needs `good[level]`. All ones without rows.
 
     A coordinate search from all ones runs on each of `resamples` cluster resamples, and the weights are the geometric
     means of what it finds (bagging, Breiman 1996), which stand nearer to where other sets have their best.
@@ -84,7 +83,7 @@ def fit_weights(
     truth = np.asarray(gold, dtype=np.float64)
     if truth.ndim < 2:
         truth = np.eye(chances.shape[1])[_labels(gold, len(chances))]
-    measure = _measure(metric, skip, good)
+    measure = _measure(metric, good)
     if not len(truth):
         return [1.0] * chances.shape[1]
     names = range(len(truth)) if clusters is None else clusters
@@ -104,7 +103,6 @@ def cross_fitted(
     folds: int = 5,
     seed: int = 0,
     metric: str = "macro_f1",
-    skip: Sequence[int] = (),
     good: Sequence[bool] | None = None,
     resamples: int = 20,
 ) -> Levels:
@@ -128,7 +126,6 @@ def cross_fitted(
             expected_levels(chances[fitted], truth[fitted]),
             clusters=column[fitted].tolist(),
             metric=metric,
-            skip=skip,
             good=good,
             resamples=resamples,
             seed=seed,
@@ -195,13 +192,13 @@ def _winner(scores: Floats, chances: Floats) -> Levels:
     return winner
 
 
-def _measure(metric: str, skip: Sequence[int], good: Sequence[bool] | None) -> Measure:
+def _measure(metric: str, good: Sequence[bool] | None) -> Measure:
     if metric == "lenient_macro_f1":
         if good is None:
             raise ValueError("lenient_macro_f1 needs good: which levels count as good")
         return lambda counts: tables.lenient_macro_f1(counts, good)
     known: dict[str, Measure] = {
-        "macro_f1": lambda counts: tables.macro_f1(counts, skip),
+        "macro_f1": tables.macro_f1,
         "accuracy": tables.accuracy,
         "kappa": tables.kappa,
         "quadratic_kappa": tables.quadratic_kappa,
