@@ -5,7 +5,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tests.models.tiny import TEMPLATE, byte_tokenizer
+from tests.models.tiny import TEMPLATE, byte_tokenizer, marking_tokenizer, phi3_tokenizer
 from utta.core.errors import UttaError
 from utta.models.render import CODES, DecisionRow, Renderer, common_prefix
 
@@ -55,6 +55,44 @@ def test_trunk_suffix_and_code_are_the_whole_text_tokenised_whole(renderer, inpu
             ids = renderer.tokenizer(prompt + letter, add_special_tokens=False)["input_ids"]
             assert ids == [*row.trunk, *row.suffixes[i], code]
         assert len(set(row.codes[i])) == len(row.labels[i])
+
+
+class Asked:
+    """A tokenizer that keeps the texts it was asked for."""
+
+    def __init__(self, tokenizer: Any):
+        self.tokenizer, self.texts = tokenizer, list[str]()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.tokenizer, name)
+
+    def __call__(self, text: str, **options: Any) -> Any:
+        self.texts.append(text)
+        return self.tokenizer(text, **options)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [phi3_tokenizer, marking_tokenizer],
+    ids=["swallows white space after control tokens", "marks where a text begins"],
+)
+def test_a_tokenizer_whose_pieces_would_differ_is_given_whole_prompts(make):
+    asked = Asked(make())
+    row = Renderer(asked, "uncut", 4096).render(request(), QUESTIONS)
+    last = [next(text for text in asked.texts[::-1] if text.endswith(f"\n{name}:\nA")) for name in row.criteria]
+    assert all("Judge the response." in text for text in last)
+    for prompt, text in zip(row.prompts, last, strict=True):
+        assert [*prompt, row.codes[0][0]] == asked.tokenizer(text, add_special_tokens=False)["input_ids"]
+
+
+def test_what_prompts_share_is_tokenised_once(tokenizer):
+    asked = Asked(tokenizer)
+    renderer = Renderer(asked, "cut", 4096)
+    renderer.render(request(), QUESTIONS)
+    before = len(asked.texts)
+    renderer.render(request(teacher_response="Share 9 among two."), QUESTIONS)
+    assert sum(len(text) for text in asked.texts[before:]) < 300
+    assert all("Share 9 among two." in text for text in asked.texts[before:])
 
 
 def test_the_prompt_holds_the_rubric_then_the_inputs_with_the_response_last(renderer):

@@ -57,6 +57,20 @@ def phi3_tokenizer() -> Any:
     )
 
 
+def marking_tokenizer() -> Any:
+    """A tokenizer of single letters that marks where a text begins, as SentencePiece does."""
+    from tokenizers import AddedToken, Regex, Tokenizer, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    letters = {chr(i): i for i in range(128)} | {"▁": 128, "×": 129}
+    core = Tokenizer(models.WordLevel(letters, unk_token="×"))
+    core.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Metaspace(prepend_scheme="first"), pre_tokenizers.Split(Regex(""), "isolated")]
+    )
+    core.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in CONTROL])
+    return PreTrainedTokenizerFast(tokenizer_object=core, unk_token="×", chat_template=TEMPLATE)
+
+
 def _of_bytes(control: list[Any], merges: list[tuple[str, str]], without: str) -> Any:
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 

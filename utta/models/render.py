@@ -5,20 +5,24 @@ with the criterion's name; the level's code (A, B, C, …) would stand on the ne
 All criteria of a response share everything up to that last line, and all responses of a conversation share everything up
 to the response.
 
-Text is tokenised whole, never in pieces that are joined. Control tokens in data are taken out (`neutralise`), so that
-nothing typed by a student can close the prompt and answer for the judge.
+Text is tokenised whole, or in pieces where the tokenizer itself cuts: at control tokens (`Renderer._tokenise`). Control
+tokens in data are taken out (`neutralise`), so that nothing typed by a student can close the prompt and answer for the
+judge.
 """
 
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 from signatures.rubric import INPUT_FIELDS
 from utta.core.errors import UttaError
 
 CODES = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+PIECES_KEPT = (
+    1024  # tokenised pieces of prompts; most stand in many: the rubric in all, a conversation in its responses
+)
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,8 @@ class Renderer:
         self.tokenizer = tokenizer
         self.name = name
         self.max_tokens = max_tokens
+        self._ids = lru_cache(PIECES_KEPT)(self._ids_of)
+        self._cuts = False
         self.code_ids = self._check()
 
     @cached_property
@@ -151,10 +157,19 @@ class Renderer:
         return parts
 
     def _tokenise(self, text: str) -> list[int]:
-        return self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        """The token ids of a prompt. Nearly all of it stands in other prompts too, so it is tokenised piece by piece between
+        control tokens, and pieces are remembered, where that is the same as tokenising the whole (`_check`)."""
+        if not self._cuts or self._control is None:
+            return list(self._ids_of(text))
+        pieces = re.split(f"({self._control.pattern})", text)
+        return [token for piece in pieces if piece for token in self._ids(piece)]
+
+    def _ids_of(self, text: str) -> tuple[int, ...]:
+        return tuple(self.tokenizer(text, add_special_tokens=False)["input_ids"])
 
     def _check(self) -> tuple[int, ...]:
-        """Token ids of the codes; refuses a model whose tokens for the levels of a prompt differ in more than the last."""
+        """Token ids of the codes; refuses a model whose tokens for the levels of a prompt differ in more than the last. Finds
+        out whether the tokenizer cuts at control tokens: some take spaces with them, or mark where a text begins."""
         question = {"instructions": "Is it so?", "type": "choice", "criteria": {"No": "not so", "Yes": "so"}}
         state = {"instructions": "Judge.", "inputs": {"conversation": "Student: 7", "teacher_response": "Why 7?"}}
         _, text = self._chat(state, {"Quality": question})
@@ -164,6 +179,8 @@ class Renderer:
             raise UttaError(
                 f"{self.name} cannot be a judge: its tokens for the level codes A to Z do not differ in the last token alone."
             )
+        self._cuts = True
+        self._cuts = self._tokenise(text) == list(self._ids_of(text))
         return tuple(last)
 
 
