@@ -214,7 +214,11 @@ class Engine:
         alike = self._alike(first)
         if isinstance(first.work, DecisionRow):
             rows = [r.work for r in alike if isinstance(r.work, DecisionRow)]
-            now = {id(row) for group in next(tree.passes(rows)) for row in group.rows}
+            groups = next(tree.passes(rows))
+            # More of the conversation that came last may be on their way: it waits where the pass is well filled without it.
+            if len(groups) > 1 and rows[-1] in groups[-1].rows and tree.tokens_of(groups[:-1]) >= tree.PASS_TOKENS / 2:
+                groups.pop()
+            now = {id(row) for group in groups for row in group.rows}
             taken = [r for r in alike if id(r.work) in now]
         elif isinstance(first.work, TextRow):
             sizes = accumulate(len(r.work.ids) for r in alike if isinstance(r.work, TextRow))
