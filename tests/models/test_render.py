@@ -73,8 +73,8 @@ class Asked:
 
 @pytest.mark.parametrize(
     "make",
-    [phi3_tokenizer, marking_tokenizer],
-    ids=["swallows white space after control tokens", "marks where a text begins"],
+    [phi3_tokenizer, marking_tokenizer, lambda: marking_tokenizer(TEMPLATE.replace("<|im_end|>\n", "<|im_end|>"))],
+    ids=["swallows white space after control tokens", "marks where a text begins", "the same, tags joined"],
 )
 def test_a_tokenizer_whose_pieces_would_differ_is_given_whole_prompts(make):
     asked = Asked(make())
@@ -85,7 +85,7 @@ def test_a_tokenizer_whose_pieces_would_differ_is_given_whole_prompts(make):
         assert [*prompt, row.codes[0][0]] == asked.tokenizer(text, add_special_tokens=False)["input_ids"]
 
 
-def test_what_prompts_share_is_tokenised_once(tokenizer):
+def test_the_rubric_is_tokenised_once(tokenizer):
     asked = Asked(tokenizer)
     renderer = Renderer(asked, "cut", 4096)
     renderer.render(request(), QUESTIONS)

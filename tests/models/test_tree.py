@@ -213,6 +213,28 @@ def test_passes_hold_every_row_and_are_as_full_as_they_may_be(shape, most):
     assert all(tree.tokens_of([*now, then[0]]) > most for now, then in itertools.pairwise(found))
 
 
+def test_the_conversation_that_came_last_waits_where_a_pass_is_half_full_without_it(monkeypatch):
+    one, two, late = build(30, [(10, [(5, [2])] * 3)] * 3)  # 30 tokens of rubric, 31 of each conversation
+    came = [*one.rows, *two.rows, late.rows[0]]
+    monkeypatch.setattr(tree, "PASS_TOKENS", 124)
+    assert tree.next_pass(came) == [one, two], "62 are half of 124"
+    monkeypatch.setattr(tree, "PASS_TOKENS", 126)
+    assert tree.next_pass(came) == [one, two, tree.Group(late.rows[:1])]
+    assert tree.next_pass(late.rows) == [late], "there is no other"
+
+
+@given(shape=shapes, most=st.integers(1, 400))
+@settings(max_examples=40, deadline=None)
+def test_the_row_that_has_waited_longest_is_always_taken(shape, most):
+    waiting = [r for g in build(3, shape) for r in g.rows]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tree, "PASS_TOKENS", most)
+        while waiting:
+            taken = [id(r) for group in tree.next_pass(waiting) for r in group.rows]
+            assert id(waiting[0]) in taken
+            waiting = [r for r in waiting if id(r) not in taken]
+
+
 @given(root=st.integers(0, 20), shape=shapes)
 @settings(max_examples=40, deadline=None)
 def test_a_layout_holds_each_shared_token_once_and_a_read_out_per_decision(root, shape):

@@ -57,7 +57,7 @@ def phi3_tokenizer() -> Any:
     )
 
 
-def marking_tokenizer() -> Any:
+def marking_tokenizer(template: str = TEMPLATE) -> Any:
     """A tokenizer of single letters that marks where a text begins, as SentencePiece does."""
     from tokenizers import AddedToken, Regex, Tokenizer, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
@@ -68,7 +68,7 @@ def marking_tokenizer() -> Any:
         [pre_tokenizers.Metaspace(prepend_scheme="first"), pre_tokenizers.Split(Regex(""), "isolated")]
     )
     core.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in CONTROL])
-    return PreTrainedTokenizerFast(tokenizer_object=core, unk_token="×", chat_template=TEMPLATE)
+    return PreTrainedTokenizerFast(tokenizer_object=core, unk_token="×", chat_template=template)
 
 
 def _of_bytes(control: list[Any], merges: list[tuple[str, str]], without: str) -> Any:

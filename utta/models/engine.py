@@ -192,32 +192,32 @@ class Engine:
 
     def _work(self) -> None:
         while not self._closed:
-            with self._changed:
-                self._changed.wait_for(lambda: self._waiting or self._closed)
-                # Requests of a conversation arrive in quick succession: wait until none has come for a moment.
-                while len(self._waiting) < ENOUGH and self._changed.wait(LINGER):
-                    pass
-                if not self._waiting:  # cancelled meanwhile, or closed
-                    continue
-                batch, self._cancelled = self._take(), False
+            batch: list[_Request] = []
             try:
+                with self._changed:
+                    self._changed.wait_for(lambda: self._waiting or self._closed)
+                    # Requests of a conversation arrive in quick succession: wait until none has come for a moment.
+                    while len(self._waiting) < ENOUGH and self._changed.wait(LINGER):
+                        pass
+                    if not self._waiting:  # cancelled meanwhile, or closed
+                        continue
+                    batch = self._waiting  # whom an error in choosing among them is told
+                    batch, self._cancelled = self._take(), False
                 with self._weights, torch.inference_mode(), self._active(batch[0].adapter):
                     self._compute(batch)
             except BaseException as error:
                 for request in batch:
                     if not request.answer.done():
                         request.answer.set_exception(error)
+                with self._changed:
+                    self._waiting = [r for r in self._waiting if not r.answer.done()]
 
     def _take(self) -> list[_Request]:
         """The requests of the next pass: those that fit with the one that has waited longest."""
         first = self._waiting[0]
         alike = self._alike(first)
         if isinstance(first.work, DecisionRow):
-            rows = [r.work for r in alike if isinstance(r.work, DecisionRow)]
-            groups = next(tree.passes(rows))
-            # More of the conversation that came last may be on their way: it waits where the pass is well filled without it.
-            if len(groups) > 1 and rows[-1] in groups[-1].rows and tree.tokens_of(groups[:-1]) >= tree.PASS_TOKENS / 2:
-                groups.pop()
+            groups = tree.next_pass([r.work for r in alike if isinstance(r.work, DecisionRow)])
             now = {id(row) for group in groups for row in group.rows}
             taken = [r for r in alike if id(r.work) in now]
         elif isinstance(first.work, TextRow):

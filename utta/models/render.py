@@ -20,9 +20,7 @@ from signatures.rubric import INPUT_FIELDS
 from utta.core.errors import UttaError
 
 CODES = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-PIECES_KEPT = (
-    1024  # tokenised pieces of prompts; most stand in many: the rubric in all, a conversation in its responses
-)
+PIECES_KEPT = 256  # tokenised pieces of prompts: the rubric is in all, a response in those of its criteria
 
 
 @dataclass(frozen=True)
@@ -72,7 +70,8 @@ class Renderer:
     def _control(self) -> re.Pattern[str] | None:
         tokens = [t.content for t in self.tokenizer.added_tokens_decoder.values()]
         tokens += [t for t in self.tokenizer.all_special_tokens if t not in tokens]
-        return re.compile("|".join(re.escape(t) for t in sorted(tokens, key=len, reverse=True))) if tokens else None
+        any_of = "|".join(re.escape(t) for t in sorted(tokens, key=len, reverse=True))
+        return re.compile(f"({any_of})") if tokens else None  # in brackets, so that splitting keeps them
 
     def neutralise(self, text: str) -> str:
         """`text` without the tokenizer's control tokens, also those that taking out others would make."""
@@ -106,7 +105,7 @@ class Renderer:
             labels=tuple(labels.values()),
             suffixes=tuple(tuple(ids[trunk:]) for ids in sequences),
             codes=tuple(self.code_ids[: len(x)] for x in labels.values()),
-            response=tuple(self._tokenise(self._value(state["inputs"].get(INPUT_FIELDS[-1])))),
+            response=self._ids_of(self._value(state["inputs"].get(INPUT_FIELDS[-1]))),
         )
 
     def _chat(self, state: Mapping[str, Any], questions: Mapping[str, Mapping[str, Any]]) -> tuple[str, str]:
@@ -157,31 +156,37 @@ class Renderer:
         return parts
 
     def _tokenise(self, text: str) -> list[int]:
-        """The token ids of a prompt. Nearly all of it stands in other prompts too, so it is tokenised piece by piece between
-        control tokens, and pieces are remembered, where that is the same as tokenising the whole (`_check`)."""
+        """The token ids of a prompt. Most of it stands in others too, so it is tokenised piece by piece between control tokens,
+        and pieces are remembered, if the tokenizer cuts there by itself (`_cuts_at_control_tokens`)."""
         if not self._cuts or self._control is None:
             return list(self._ids_of(text))
-        pieces = re.split(f"({self._control.pattern})", text)
-        return [token for piece in pieces if piece for token in self._ids(piece)]
+        return [token for piece in self._control.split(text) if piece for token in self._ids(piece)]
 
     def _ids_of(self, text: str) -> tuple[int, ...]:
         return tuple(self.tokenizer(text, add_special_tokens=False)["input_ids"])
 
     def _check(self) -> tuple[int, ...]:
-        """Token ids of the codes; refuses a model whose tokens for the levels of a prompt differ in more than the last. Finds
-        out whether the tokenizer cuts at control tokens: some take spaces with them, or mark where a text begins."""
+        """Token ids of the codes; refuses a model whose tokens for the levels of a prompt differ in more than the last."""
         question = {"instructions": "Is it so?", "type": "choice", "criteria": {"No": "not so", "Yes": "so"}}
         state = {"instructions": "Judge.", "inputs": {"conversation": "Student: 7", "teacher_response": "Why 7?"}}
         _, text = self._chat(state, {"Quality": question})
-        sequences = [self._tokenise(f"{text}Quality:\n{code}") for code in CODES]
-        stems, last = {tuple(ids[:-1]) for ids in sequences}, [ids[-1] for ids in sequences]
+        sequences = [self._ids_of(f"{text}Quality:\n{code}") for code in CODES]
+        stems, last = {ids[:-1] for ids in sequences}, [ids[-1] for ids in sequences]
         if len(stems) != 1 or len(set(last)) != len(CODES):
             raise UttaError(
                 f"{self.name} cannot be a judge: its tokens for the level codes A to Z do not differ in the last token alone."
             )
-        self._cuts = True
-        self._cuts = self._tokenise(text) == list(self._ids_of(text))
+        self._cuts = self._cuts_at_control_tokens(f"{text}Quality:\n{CODES[0]}", sequences[0])
         return tuple(last)
+
+    def _cuts_at_control_tokens(self, prompt: str, whole: tuple[int, ...]) -> bool:
+        """Whether a prompt's pieces between control tokens have the token ids that they have in the `whole`. Some tokenizers
+        mark where a text begins, or have control tokens that depend on what stands beside them."""
+        added = self.tokenizer.added_tokens_decoder.values()
+        if self._control is None or any(t.lstrip or t.rstrip or t.single_word or t.normalized for t in added):
+            return False
+        pieces = filter(None, self._control.split(prompt))
+        return whole == tuple(token for piece in pieces for token in self._ids_of(piece))
 
 
 _HERE = "\N{OBJECT REPLACEMENT CHARACTER}here"

@@ -116,6 +116,16 @@ def passes(rows: Iterable[DecisionRow]) -> Iterator[list[Group]]:
         yield now
 
 
+def next_pass(waiting: Sequence[DecisionRow]) -> list[Group]:
+    """The pass to make now over rows that wait, in the order in which they came. The conversation that came last, of which more
+    may be on their way, is left for the next one where the pass is half full without it."""
+    first = next(passes(waiting))
+    *others, last = first
+    root = shared_by_all(first)
+    own = sum(group.tokens - root for group in others)
+    return others if waiting[-1] in last.rows and own * 2 >= PASS_TOKENS else first
+
+
 def lay_out(groups: Sequence[Group], known: int = 0) -> Decisions:
     """The flat sequence of some groups; what all of them share stands first, once. Of that, the first `known` tokens are left
     out, whose keys and values are there already; the spans count them."""

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-Weights = dict[str, tuple[float, float]]  # of each n-gram its inverse document frequency and its weight
+Weights = Mapping[str, Sequence[float]]  # of each n-gram its inverse document frequency and its weight
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Detector:
 
     weights: list[Weights]
     intercept: float
-    _cut: list[Callable[[str], list[str]]] = field(init=False, repr=False)
+    _cut: list[Callable[[str], list[str]]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_cut", [each.build_analyzer() for each in _vectorizers()])
@@ -38,9 +38,13 @@ class Detector:
 
 def _product(grams: list[str], weights: Weights) -> float:
     """The TF-IDF vector of the n-grams, 1 long, times the weights."""
-    known = [(1 + math.log(n), *weights[gram]) for gram, n in Counter(grams).items() if gram in weights]
-    length = math.sqrt(sum((tf * idf) ** 2 for tf, idf, _ in known))
-    return sum(tf * idf * weight for tf, idf, weight in known) / length if known else 0.0
+    known = [
+        ((1 + math.log(n)) * weights[gram][0], weights[gram][1])
+        for gram, n in Counter(grams).items()
+        if gram in weights
+    ]
+    length = math.sqrt(sum(tfidf**2 for tfidf, _ in known))
+    return sum(tfidf * weight for tfidf, weight in known) / length if known else 0.0
 
 
 def fit(texts: Sequence[str], classes: Sequence[bool]) -> Detector:
@@ -54,7 +58,7 @@ def fit(texts: Sequence[str], classes: Sequence[bool]) -> Detector:
     with threadpool_limits(1):  # the vectors are short: threads would wait for each other
         model = LogisticRegression(C=8, class_weight="balanced", max_iter=2000).fit(features, classes)
     coefficients = np.split(model.coef_[0], [len(vectorizers[0].vocabulary_)])
-    weights = [
+    weights: list[Weights] = [
         dict(zip(each.get_feature_names_out(), zip(each.idf_.tolist(), w.tolist(), strict=True), strict=True))
         for each, w in zip(vectorizers, coefficients, strict=True)
     ]
