@@ -9,7 +9,7 @@ weights fitted on other problems), and how our speed grows with dialogues and wi
 problem; the test part is not looked at.
 
 Each part runs in a fresh process with 2 threads and leaves its result in the folder: the same command again goes on with
-what is missing. All of it should take about 95 minutes, speed alone (`--agreement-minutes 0`) 35. Installs LLaMA-Factory from
+what is missing. All of it should take about 100 minutes, speed alone (`--agreement-minutes 0`) 36. Installs LLaMA-Factory from
 PyPI into the folder. Prints `name: value` lines, the ratios of decisions per second last. The share of the matrix peak
 counts 4 operations for each linear weight and each token computed: forward, and the gradient of the activations.
 """
@@ -137,12 +137,15 @@ def matrix_peak() -> dict[str, Any]:
 
 
 def train(asked: argparse.Namespace, way: str, dialogues: int, replies: int | None = None) -> dict[str, Any]:
-    """The speed of a way on the first dialogues, with up to so many replies to each; growth is timed for a tenth as long."""
+    """The speed of a way on the first dialogues, with up to so many replies to each; growth is timed for a fifteenth as
+    long, after 2 steps."""
     from bench_ways import Limits
 
     items, used = conversations(asked.out / "split" / "train.jsonl", dialogues, replies)
-    seconds = asked.seconds if asked.part.startswith("speed") else asked.seconds / 10
-    measured = by_way(way, items, Limits(asked.warmup, asked.steps, seconds), asked.out)
+    limits = Limits(asked.warmup, asked.steps, asked.seconds)
+    if not asked.part.startswith("speed"):
+        limits = Limits(min(asked.warmup, 2), asked.steps, asked.seconds / 15)
+    measured = by_way(way, items, limits, asked.out)
     return asdict(measured) | {"dialogues": used}
 
 
